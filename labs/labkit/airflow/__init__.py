@@ -1,0 +1,1 @@
+"""The one place that touches Airflow: its settings, its processes, its REST interface, its metadata tables."""

@@ -1,0 +1,197 @@
+"""Reads Airflow's metadata database: the truth that `status`, `events`, `verify` and the notebooks show.
+
+It only reads. Table and column names are those of Airflow 3.3.2 (`airflow/models/asset.py`, `trigger.py`,
+`dagrun.py`, `taskinstance.py`); what another release changes is to be changed here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt  # noqa: TC003  dataclass fields are read at run time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg2
+import psycopg2.extras
+
+from labkit.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from labkit.stack.state import State
+
+
+def ready(state: State) -> bool:
+    """Tell whether the database server answers; makes Airflow's database where it is missing."""
+    place: dict[str, Any] = dict(state.database)
+    try:
+        psycopg2.connect(**place).close()
+    except psycopg2.OperationalError as error:
+        if "does not exist" not in str(error) or "No such file" in str(error):
+            return False
+        place["dbname"] = "postgres"
+        with contextlib.closing(psycopg2.connect(**place)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("CREATE DATABASE airflow")
+    return True
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """A row of `asset_watcher` with what it joins.
+
+    `triggerer` is the job that runs the trigger, None as long as none does.
+    """
+
+    asset: str
+    name: str
+    trigger: int
+    classpath: str
+    triggerer: int | None
+
+
+@dataclass(frozen=True)
+class ImportFailure:
+    """A Dag file that Airflow could not load: which, the reason in one line, where in the file."""
+
+    bundle: str
+    file: str
+    reason: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An asset event and what it caused. The run's columns are None as long as there is no run."""
+
+    event: int
+    asset: str
+    payload: Any
+    at: dt.datetime
+    dag: str | None
+    run: str | None
+    run_state: str | None
+    run_created: dt.datetime | None
+    run_ended: dt.datetime | None
+
+
+class Metadata:
+    """One connection to the metadata database, opened when first used.
+
+    Args:
+        state: The stack whose database it is.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._place: dict[str, Any] = dict(state.database)
+        self._connection: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next question opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg2.connect(**self._place)
+                # Each question sees what is committed now, and none holds a snapshot open.
+                self._connection.set_session(readonly=True, autocommit=True)
+            with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+                yield cursor
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            self.close()
+            raise LabError("stack.no_database", details=str(error).strip()) from error
+
+    def rows(self, query: str, values: Mapping[str, object] | Sequence[object] | None = None) -> list[dict[str, Any]]:
+        """Return the rows of a question in SQL, placeholders as psycopg2 has them.
+
+        Raises:
+            LabError: The database does not answer.
+        """
+        return self.table(query, values)[1]
+
+    def table(
+        self, query: str, values: Mapping[str, object] | Sequence[object] | None = None
+    ) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return columns and rows of a question in SQL; an answer without rows has its columns all the same."""
+        with self._cursor() as cursor:
+            cursor.execute(query, values)
+            return [column.name for column in cursor.description], [dict(row) for row in cursor.fetchall()]
+
+    def heartbeats(self) -> dict[str, dt.timedelta]:
+        """Return the age of the newest heartbeat, by job type: `SchedulerJob`, `TriggererJob`, `DagProcessorJob`."""
+        query = """
+            SELECT DISTINCT ON (job_type) job_type, now() - latest_heartbeat AS age
+            FROM job WHERE state = 'running' ORDER BY job_type, latest_heartbeat DESC
+        """
+        return {row["job_type"]: row["age"] for row in self.rows(query)}
+
+    def watchers(self) -> list[Watcher]:
+        """Return all watchers with their triggers."""
+        query = """
+            SELECT a.name AS asset, w.name, t.id AS trigger, t.classpath, t.triggerer_id AS triggerer
+            FROM asset_watcher w JOIN asset a ON a.id = w.asset_id JOIN trigger t ON t.id = w.trigger_id
+            ORDER BY a.name, w.name, t.id
+        """
+        return [Watcher(**row) for row in self.rows(query)]
+
+    def import_failures(self) -> list[ImportFailure]:
+        """Return the Dag files that Airflow could not load."""
+        query = "SELECT bundle_name, filename, stacktrace FROM import_error ORDER BY bundle_name, filename"
+        return [
+            ImportFailure(row["bundle_name"], row["filename"], *_reason(row["stacktrace"], row["filename"]))
+            for row in self.rows(query)
+        ]
+
+    def dags(self) -> dict[str, dict[str, Any]]:
+        """Return the Dags that Airflow knows and has files for: id → `is_paused`, `last_parsed_time` and so on."""
+        query = """
+            SELECT dag_id, is_paused, last_parsed_time, relative_fileloc, bundle_name FROM dag WHERE NOT is_stale
+        """
+        return {row.pop("dag_id"): row for row in self.rows(query)}
+
+    def events(self, limit: int = 10) -> list[EventRow]:
+        """Return the newest asset events with the runs that they caused, newest first."""
+        query = """
+            SELECT e.id AS event, a.name AS asset, e.extra::jsonb -> 'payload' AS payload, e.timestamp AS at,
+                   r.dag_id AS dag, r.run_id AS run, r.state AS run_state, r.created_at AS run_created,
+                   r.end_date AS run_ended
+            FROM asset_event e JOIN asset a ON a.id = e.asset_id
+            LEFT JOIN dagrun_asset_event link ON link.event_id = e.id
+            LEFT JOIN dag_run r ON r.id = link.dag_run_id
+            ORDER BY e.id DESC, r.id DESC LIMIT %s
+        """
+        return [EventRow(**row) for row in self.rows(query, [limit])]
+
+    def succeeded_runs(self, dag: str) -> list[dict[str, Any]]:
+        """Return the runs of a Dag that events caused and that succeeded, with the payloads that they consumed."""
+        query = """
+            SELECT r.run_id, array_agg(e.extra::jsonb -> 'payload' ORDER BY e.id) AS payloads
+            FROM dag_run r JOIN dagrun_asset_event link ON link.dag_run_id = r.id
+            JOIN asset_event e ON e.id = link.event_id
+            WHERE r.dag_id = %s AND r.state = 'success' AND r.run_type = 'asset_triggered'
+            GROUP BY r.id ORDER BY r.id
+        """
+        return self.rows(query, [dag])
+
+
+def _reason(stacktrace: str, filename: str) -> tuple[str, int | None]:
+    """Return the last line of a stack trace, and the last line number in the Dag's own file."""
+    lines = [line.strip() for line in stacktrace.strip().splitlines() if line.strip()]
+    place = None
+    for line in lines:
+        if line.startswith("File ") and filename in line and ", line " in line:
+            digits = line.rpartition(", line ")[2].split(",")[0]
+            place = int(digits) if digits.isdigit() else place
+    return (lines[-1] if lines else ""), place

@@ -1,0 +1,112 @@
+"""Airflow's settings in the local lane, as environment variables, each with its reason."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit import paths
+from labkit.airflow import connections
+from labkit.stack.owned import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labkit.config import Lab
+    from labkit.stack.state import State
+
+# What makes the labs quicker than a plain Airflow, and what it costs; `./lab bench` measures both.
+TUNING = {
+    # The scheduler looks for work 4 times a second and not once: events become runs 0.4 s sooner on average, for
+    # four times the idle statements.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.25",
+    # A changed Dag file is noticed within seconds: learners edit and look. Listing a small folder costs nothing.
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
+    # Four tasks at a time are enough for the labs, and each waiting worker process costs memory.
+    "AIRFLOW__CORE__PARALLELISM": "4",
+    # The kernels of 2-core machines have other things to do.
+    "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+}
+
+
+def secrets_for_one_stack() -> dict[str, str]:
+    """Return fresh secrets. They live in the environment of the stack's processes and nowhere else."""
+    return {
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+
+
+def bundles(labs: Iterable[Lab]) -> str:
+    """Return the Dag bundles: each lab's own Dags and the learner's folder beside them."""
+    rows = []
+    for lab in labs:
+        for name, folder in ((lab.name, lab.folder / "dags"), (f"{lab.name}-work", lab.work)):
+            rows.append(
+                {
+                    "name": name,
+                    "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                    "kwargs": {"path": str(folder)},
+                }
+            )
+    return json.dumps(rows)
+
+
+def environment(state: State, labs: Iterable[Lab]) -> dict[str, str]:
+    """Return the whole environment of the stack's processes, without the secrets.
+
+    Args:
+        state: The stack.
+        labs: The labs whose Dags it loads.
+    """
+    home = state.folder / "airflow"
+    ports = state.ports
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW", "LAB_"))}
+    kept |= {
+        MARK: state.id,
+        "AIRFLOW_HOME": str(home),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        # Trigger classes of ours are found by the triggerer, the engine by the launcher.
+        "PYTHONPATH": str(paths.LABS),
+        "PYTHONUTF8": "1",
+        # Java reads its own path by the locale: in a folder with Chinese characters and a locale that the machine
+        # does not have, it would not even find its libraries.
+        "LC_ALL": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "TMPDIR": str(state.folder / "tmp"),
+        "JUPYTER_RUNTIME_DIR": str(state.folder / "jupyter"),
+        "TZ": "UTC",
+        # Process titles must not overwrite the environment: it holds the mark that `stop` looks for.
+        "SPT_NOENV": "1",
+        # A proxy has no business between processes of one machine, and on macOS asking for one after a fork crashes.
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@/airflow?host={state.folder}/postgres",
+        # The stack makes its database itself; each process would check it with Alembic for a third of a second.
+        "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        # A paused Dag has no watcher at all.
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        # The default keeps two frames of an import error, rarely the one that names the line in the Dag's file.
+        "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH": "50",
+        # Everyone who reaches the loopback address is the learner: no password prompt.
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['execution-api']}/execution/",
+        "AIRFLOW__API__BASE_URL": state.ui_url,
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(labs),
+        # Read again at each use, unlike the environment: a stand-in broker moves to a new port when it restarts.
+        "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(connections.file(state.folder))}),
+    }
+    return kept if state.defaults else kept | TUNING

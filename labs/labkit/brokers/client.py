@@ -1,0 +1,180 @@
+"""Speaks to any Kafka broker, real or mock: topics, health, publishing."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import tenacity
+
+from labkit.brokers import Message
+from labkit.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_PATIENCE = 30.0
+"""Seconds until a broker that does not answer is given up."""
+
+
+def _quiet(*_: object) -> None:
+    """Take librdkafka's complaints of a broker that is not up yet; we wait for it and say what matters."""
+
+
+def _admin(bootstrap: str) -> Any:
+    from confluent_kafka.admin import AdminClient  # noqa: PLC0415  a shared library that most commands do not need
+
+    settings: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "error_cb": _quiet,
+        "reconnect.backoff.ms": 20,
+        "log_level": 0,
+    }
+    return AdminClient({**settings, "reconnect.backoff.max.ms": 200})
+
+
+def healthy(bootstrap: str, *, timeout: float = 2.0) -> bool:
+    """Tell whether the broker answers a request for its metadata within `timeout` seconds."""
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+
+    try:
+        return bool(_admin(bootstrap).list_topics(timeout=timeout).brokers)
+    except KafkaException:
+        return False
+
+
+def await_groups(bootstrap: str, topic: str) -> None:
+    """Wait until the broker serves consumer groups.
+
+    A new broker makes its topic for offsets when the first group asks for its place. Asked for now, the first
+    watcher need not wait for it.
+
+    Raises:
+        LabError: It does not within the time allowed.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "lab", "log_level": 0, "error_cb": _quiet})
+    wait = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(_PATIENCE),
+        wait=tenacity.wait_fixed(0.05),
+        retry=tenacity.retry_if_exception_type(KafkaException),  # the coordinator is still coming up
+        reraise=True,
+    )
+    try:
+        wait(consumer.committed, [TopicPartition(topic, 0)], timeout=5)
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+
+
+def create_topics(bootstrap: str, topics: Iterable[str]) -> None:
+    """Wait until the broker answers and make the topics that are missing, one partition each.
+
+    Raises:
+        LabError: The broker did not answer in time, or refused a topic.
+    """
+    from confluent_kafka import KafkaError, KafkaException  # noqa: PLC0415
+    from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # noqa: PLC0415  exported, not declared
+
+    admin = _admin(bootstrap)
+    wait = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(_PATIENCE),
+        wait=tenacity.wait_fixed(0.05),
+        retry=tenacity.retry_if_exception_type(KafkaException),
+        reraise=True,
+    )
+    try:
+        existing = wait(admin.list_topics, timeout=1).topics
+        wanted = [NewTopic(name, 1) for name in topics if name not in existing]
+        for made in admin.create_topics(wanted, operation_timeout=10).values() if wanted else ():
+            with contextlib.suppress(_AlreadyThereError):
+                _finish(made, KafkaException, KafkaError)
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+
+
+class _AlreadyThereError(Exception):
+    """Another `start` made the topic first."""
+
+
+def _finish(made: Any, exception: type[Exception], codes: Any) -> None:
+    try:
+        made.result()
+    except exception as error:
+        if error.args[0].code() == codes.TOPIC_ALREADY_EXISTS:
+            raise _AlreadyThereError from error
+        raise
+
+
+def publish(bootstrap: str, topic: str, values: Sequence[str]) -> list[Message]:
+    """Send the values in order; returns when the broker has acknowledged all of them.
+
+    Raises:
+        LabError: Not all were acknowledged; the message tells how many were, and the rest were not sent twice.
+    """
+    sender = Sender(bootstrap)
+    for value in values:
+        sender.send(topic, value)
+    return sender.finish()
+
+
+class Sender:
+    """Sends messages to a broker and collects what it acknowledged."""
+
+    def __init__(self, bootstrap: str) -> None:
+        from confluent_kafka import KafkaException, Producer  # noqa: PLC0415
+
+        self._bootstrap = bootstrap
+        self._done: list[Message] = []
+        self._failed = ""
+        self._count = 0
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                # Acknowledged means written by every replica, and a retry does not write twice.
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "message.timeout.ms": int(_PATIENCE * 1000),
+                "reconnect.backoff.ms": 20,
+                "reconnect.backoff.max.ms": 500,
+                "error_cb": _quiet,
+                "log_level": 0,
+            }
+        )
+
+        # An idempotent producer asks for its id when it first meets a broker; if a message waits already, it looks
+        # again only after half a second.
+        with contextlib.suppress(KafkaException):
+            self._producer.list_topics(timeout=_PATIENCE)
+
+    def send(self, topic: str, value: str) -> None:
+        """Hand one value over; it is on its way when this returns."""
+        self._count += 1
+        self._producer.produce(topic, value.encode(), on_delivery=self._delivered)
+        self._producer.poll(0)
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        if error is not None:
+            self._failed = str(error)
+            return
+        _, milliseconds = message.timestamp()
+        when = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        text = message.value().decode()
+        self._done.append(Message(message.topic(), text, message.partition(), message.offset(), when))
+
+    def finish(self) -> list[Message]:
+        """Wait for all acknowledgements and return what was acknowledged, in order."""
+        self._producer.flush(_PATIENCE + 1)
+        if len(self._done) < self._count:
+            raise LabError(
+                "kafka.not_acknowledged",
+                done=len(self._done),
+                count=self._count,
+                address=self._bootstrap,
+                details=self._failed,
+            )
+        return sorted(self._done, key=lambda one: (one.topic, one.partition, one.offset))

@@ -1,0 +1,88 @@
+"""`lab publish`: sends JSON to a topic, one message or a burst, and says what the broker acknowledged."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from typing import Any
+
+import click
+
+from labkit import config, session
+from labkit.brokers.client import Sender
+from labkit.cli import Command
+from labkit.errors import usage_error
+from labkit.i18n import t
+from labkit.trace import as_text
+from labkit.ui import console
+
+
+@click.command("publish", cls=Command)
+@click.argument("topic")
+@click.argument("value", metavar="JSON")
+@click.option("--burst", type=click.IntRange(1, 100_000), default=1)
+@click.option("--rate", type=click.FloatRange(0.01, 100_000), default=None)
+@click.option("--seed", type=int, default=None)
+def command(topic: str, value: str, burst: int, rate: float | None, seed: int | None) -> None:
+    """Publish messages."""
+    table = parse(value)
+    config.find_topic(topic)
+    stack = session.current()
+    if burst > 1 and "seq" not in table:
+        table = {**table, "seq": 0}
+    sender = Sender(stack.state.bootstrap)
+    pauses = random.Random(seed)  # noqa: S311  a reproducible stream of arrivals, not a secret
+    for position in range(burst):
+        if position and rate:
+            # Seeded, arrivals come at random as real ones do (a Poisson stream); else like a clock.
+            time.sleep(pauses.expovariate(rate) if seed is not None else 1 / rate)
+        sender.send(topic, as_text({**table, "seq": position + 1} if burst > 1 else table))
+    messages = sender.finish()
+    last = messages[-1]
+    if burst == 1:
+        console.print(t("publish.one", topic=last.topic, partition=last.partition, offset=last.offset))
+    else:
+        console.print(t("publish.many", count=len(messages), topic=topic, first=messages[0].offset, last=last.offset))
+    console.print(f"[dim]{t('publish.next')}[/]")
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the JSON object of a message.
+
+    Raises:
+        LabError: It is no JSON, not an object, or holds what Airflow's database cannot store.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise usage_error("publish.no_json", place=error.colno, reason=error.msg, text=text[:60]) from error
+    except (RecursionError, ValueError) as error:  # nested too deep, a number with thousands of digits
+        raise usage_error("publish.no_json", place=1, reason=type(error).__name__, text=text[:60]) from error
+    if not isinstance(value, dict):
+        raise usage_error("publish.no_object", kind=type(value).__name__)
+    _storable(value)
+    return value
+
+
+def _storable(value: Any, place: str = "") -> None:
+    """Raise for what PostgreSQL's JSON refuses: NaN and infinities, the character U+0000, half a character."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _storable(key, place)
+            _storable(inner, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            _storable(inner, f"{place}[{position}]")
+    elif (isinstance(value, float) and not math.isfinite(value)) or (isinstance(value, str) and not _is_text(value)):
+        raise usage_error("publish.not_storable", place=place or "?", value=ascii(value))
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether PostgreSQL takes this for text: no U+0000, no surrogate without its other half."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value

@@ -1,0 +1,66 @@
+"""`lab reset`: brings a lab back to its beginning, or to its solution for those who came late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from labkit import config, paths, progress, session
+from labkit.airflow.api import Api
+from labkit.cli import Command
+from labkit.commands.start import lay_out
+from labkit.i18n import t
+from labkit.stack import state as states
+from labkit.stack.local import LocalStack
+from labkit.ui import console
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("reset", cls=Command)
+@click.argument("lab", required=False)
+@click.option("--solution", is_flag=True)
+@click.option("--yes", "-y", is_flag=True)
+def command(lab: str | None, *, solution: bool, yes: bool) -> None:
+    """Reset a lab."""
+    labs = session.chosen(lab)
+    changed = [file for one in labs for file in _changed(one)]
+    if changed and not yes:
+        for file in changed:
+            console.print(f"  {file.relative_to(paths.ROOT)}")
+        click.confirm(t("reset.sure"), abort=True)
+    for one in labs:
+        for file in one.work.glob("*.py"):
+            if not (one.folder / "exercise" / file.name).exists():
+                file.unlink()
+        lay_out([one], solution=solution, anew=True)
+        progress.forget(one.name)
+        _unpause(one)
+        console.print(t("reset.solution" if solution else "reset.done", work=one.work.relative_to(paths.ROOT)))
+
+
+def _changed(lab: config.Lab) -> list[Path]:
+    """Return the learner's files that are neither the exercise nor the solution as they come."""
+    known = {
+        file.read_bytes()
+        for folder in ("exercise", "solution")
+        for file in (lab.folder / folder).glob("*.py")
+    }  # fmt: skip
+    return [file for file in sorted(lab.work.glob("*.py")) if file.read_bytes() not in known]
+
+
+def _unpause(lab: config.Lab) -> None:
+    """Let the lab's paused Dags go on, where a stack runs."""
+    state = states.load()
+    if state is None or not LocalStack(state).alive:
+        return
+    stack = LocalStack(state)
+    with stack.metadata() as metadata:
+        dags = metadata.dags()
+    with Api(state) as api:
+        for dag, row in dags.items():
+            if row["is_paused"] and row["bundle_name"] in {lab.name, f"{lab.name}-work"}:
+                api.set_paused(dag, paused=False)
+                api.reparse(dag)

@@ -1,0 +1,122 @@
+"""`lab start`: makes everything ready, sends an event through, shows it on its way, tells where to go."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import click
+
+from labkit import config, doctor, paths, session, site
+from labkit.cli import Command
+from labkit.errors import usage_error
+from labkit.i18n import language, t
+from labkit.stack import state as states
+from labkit.stack.local import LocalStack
+from labkit.trace import as_text
+from labkit.ui import console, journey_live, step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labkit.config import Lab
+
+
+@click.command("start", cls=Command)
+@click.argument("lab", required=False)
+@click.option("--no-site", is_flag=True)
+@click.option("--mock", is_flag=True)
+@click.option("--docker", is_flag=True)
+def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None:
+    """Start the stack."""
+    if docker:
+        raise usage_error("start.no_docker_yet")
+    labs = session.chosen(lab)
+    with session.interruptible(), session.lock():
+        state = states.load()
+        if state and state.ready and LocalStack(state).alive:
+            stack = LocalStack(state)
+            if set(state.labs) >= {one.name for one in labs}:
+                for part in stack.always_on():
+                    stack.start_part(part)  # those that run are left alone
+                session.wait_for_interface(stack)
+                console.print(t("start.already"))
+                _where_to_go(stack, labs, with_site=not no_site and site.is_built())
+                return
+            console.print(t("start.other_lab"))
+        if state and (count := session.sweep()):
+            console.print(t("start.swept", count=count))
+        doctor.stop_if_hopeless()
+        try:
+            stack = _start(labs, mock=mock)
+        except BaseException:
+            # Ctrl-C, a closed terminal, a full disk: whatever it was, nothing stays.
+            with step(t("start.cleaning")):
+                session.sweep()
+            raise
+        if not no_site:
+            site.build_for_start(stack, labs)
+        _where_to_go(stack, labs, with_site=not no_site and site.is_built())
+
+
+def _start(labs: Sequence[Lab], *, mock: bool) -> LocalStack:
+    lay_out(labs)
+    stack = session.bring_up(labs, mock=mock)
+    for lab in labs:
+        message = session.first_event(stack, lab)
+        if message:
+            with journey_live(f"{message.topic} ← {message.value}") as seen:
+                session.watch(stack, message, seen)
+            break
+    with step(t("start.interface")):
+        session.wait_for_interface(stack)
+        stack.start_part("site")
+    stack.state.ready = True
+    states.save(stack.state)
+    return stack
+
+
+def lay_out(labs: Sequence[Lab], *, solution: bool = False, anew: bool = False) -> None:
+    """Put the labs' exercises where learners edit them.
+
+    Args:
+        labs: Whose.
+        solution: Put the solutions there.
+        anew: Replace what is there.
+    """
+    for lab in labs:
+        lab.work.mkdir(parents=True, exist_ok=True)
+        source = lab.folder / ("solution" if solution else "exercise")
+        for file in sorted(source.glob("*.py")):
+            if anew or not (lab.work / file.name).exists():
+                shutil.copyfile(file, lab.work / file.name)
+
+
+def _where_to_go(stack: LocalStack, labs: Sequence[Lab], *, with_site: bool) -> None:
+    """Say what there is to open, and what to type next."""
+    state = stack.state
+    console.print(f"\n[bold green]{t('start.ready')}[/]")
+    rows = [(t("start.ui"), state.ui_url, t("start.ui_note"))]
+    if with_site:
+        rows.insert(0, (t("start.site"), f"{state.site_url}/{language()}/index.html", ""))
+    first = next((lab for lab in labs if lab.first_event), config.labs()[0])
+    if with_site:
+        rows.insert(1, (t("start.lab_page"), f"{state.site_url}/{language()}/labs/{first.name}.html", ""))
+    rows.append((t("start.notebook"), "./lab open notebook", t("start.notebook_note")))
+    width = max(_width(label) for label, _, _ in rows)
+    for label, target, note in rows:
+        console.print(f"  {label}{' ' * (width - _width(label))}  [cyan]{target}[/]  [dim]{note}[/]", soft_wrap=True)
+    if stack.broker.name == "kafka-mock":
+        console.print(f"[yellow]![/] {t('status.mock')}")
+    if first.first_event:
+        value = as_text(first.first_event.value)
+        console.print(f"\n{t('start.next')}\n  ./lab publish {first.first_event.topic} '{value}'", soft_wrap=True)
+    work = first.work.relative_to(paths.ROOT)
+    console.print(t("start.next_exercise", work=work, lab=first.id), soft_wrap=True)
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes; a Chinese character takes two."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    return cell_len(text)

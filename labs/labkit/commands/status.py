@@ -1,0 +1,62 @@
+"""`lab status`: what runs, whether it works, what it takes, and what is wrong with the Dags."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from labkit import session
+from labkit.cli import Command
+from labkit.i18n import t
+from labkit.ui import console, size
+
+
+@click.command("status", cls=Command)
+def command() -> None:
+    """Show the stack."""
+    stack = session.current()
+    state = stack.state
+    versions = ", ".join(f"{name} {version}" for name, version in state.versions.items())
+    console.print(t("status.head", lane=state.lane, labs=", ".join(state.labs), started=state.started))
+    console.print(f"[dim]{versions}[/]")
+    if not state.ready:
+        console.print(f"[yellow]![/] {t('status.not_ready')}")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for key in ("status.part", "status.state", "status.pid", "status.port", "status.memory", "status.restarts"):
+        right = key not in {"status.part", "status.state"}
+        table.add_column(t(key), justify="right" if right else "left", no_wrap=True)
+    table.add_column("")
+    parts = stack.parts()
+    for part in parts:
+        colour = "green" if part.healthy else ("yellow" if part.state in {"starting", "running"} else "red")
+        # supervisord calls a process starting for its first second, even if it answers already.
+        if part.healthy:
+            word = t("status.running")
+        else:
+            word = t("status.unhealthy") if part.state == "running" else t(f"status.{part.state}")
+        table.add_row(
+            part.name,
+            f"[{colour}]●[/] {word}",
+            str(part.pid or ""),
+            str(part.port or ""),
+            size(part.memory) if part.memory else "",
+            str(part.restarts or ""),
+            f"[dim]{part.note}[/]",
+        )
+    total = sum(part.memory for part in parts)
+    table.add_row(t("status.total"), "", "", "", size(total), "", "")
+    console.print(table)
+    with stack.metadata() as metadata:
+        failures = metadata.import_failures()
+        paused = [dag for dag, row in metadata.dags().items() if row["is_paused"]]
+    for failure in failures:
+        place = f"{failure.file}:{failure.line}" if failure.line else failure.file
+        console.print(f"[red]✗[/] {t('status.import_error', file=escape(place))}", soft_wrap=True)
+        console.print(f"  {failure.reason}", markup=False, soft_wrap=True)
+    if paused:
+        console.print(f"[yellow]![/] {t('status.paused', dags=', '.join(paused))}")
+    if failures or not all(part.healthy for part in parts):
+        sys.exit(1)

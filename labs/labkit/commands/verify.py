@@ -1,0 +1,38 @@
+"""`lab verify`: looks at the real system and says for each step whether it is done, or what is missing."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from labkit import session, verify
+from labkit.cli import Command
+from labkit.config import in_language
+from labkit.config import lab as find
+from labkit.i18n import t
+from labkit.ui import console
+
+
+@click.command("verify", cls=Command)
+@click.argument("lab", required=False)
+@click.argument("step", required=False)
+def command(lab: str | None, step: str | None) -> None:
+    """Check the steps of a lab."""
+    labs = [find(lab)] if lab else session.chosen(None)
+    if step:
+        labs[0].step(step)
+    passed = True
+    with session.current().metadata() as metadata:
+        for one in labs:
+            console.print(f"[bold]{one.id} {in_language(one.title)}[/]")
+            for row in verify.check(one, metadata, only=step):
+                passed = passed and row.passed
+                mark = "[green]✓[/]" if row.passed else "[red]✗[/]"
+                console.print(f"  {mark} {in_language(row.step.title)}  [dim]{row.step.id}[/]", soft_wrap=True)
+                if not row.passed:
+                    console.print(f"      {row.missing}", soft_wrap=True, markup=False)
+    if not passed:
+        console.print(f"[dim]{t('verify.hint', lab=labs[0].id)}[/]")
+        sys.exit(1)
+    console.print(f"[green]{t('verify.all_done')}[/]")

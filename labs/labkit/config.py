@@ -1,0 +1,197 @@
+"""Labs as data: reads and checks `labs/NN-*/lab.toml`. The engine knows no lab by name."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping  # noqa: TC003  dataclass fields are read at run time
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003  dataclass fields are read at run time
+from typing import Any
+
+from labkit import paths
+from labkit.errors import LabError, usage_error
+from labkit.i18n import LANGUAGES, Language, language
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing a learner does and `verify` checks.
+
+    Attributes:
+        id: Its name on the command line and in `verify.py`.
+        title: What holds when it is done, by language.
+        hints: From a nudge to the answer, by language.
+        exercise: Whether the learner writes code for it; such steps fail until then.
+    """
+
+    id: str
+    title: Mapping[str, str]
+    hints: Mapping[str, list[str]]
+    exercise: bool = False
+
+
+@dataclass(frozen=True)
+class FirstEvent:
+    """What `start` sends through a lab: a value for a topic, and the Dag that it is to run."""
+
+    topic: str
+    dag: str
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab: a folder, its Dags, what it needs from the stack, its steps."""
+
+    folder: Path
+    number: int
+    title: Mapping[str, str]
+    minutes: int
+    topics: tuple[str, ...]
+    connections: tuple[str, ...]
+    steps: tuple[Step, ...]
+    first_event: FirstEvent | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """The folder's name, such as `03-asset-watchers`: also the name of the notebook and of the work folder."""
+        return self.folder.name
+
+    @property
+    def id(self) -> str:
+        """The two digits that people type."""
+        return f"{self.number:02}"
+
+    @property
+    def work(self) -> Path:
+        """Where the learner edits this lab's exercise."""
+        return paths.WORK / self.name
+
+    def step(self, step_id: str) -> Step:
+        """Return the step of that name.
+
+        Raises:
+            LabError: There is none; the message lists those there are.
+        """
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise usage_error("lab.unknown_step", step=step_id, lab=self.id, known=", ".join(s.id for s in self.steps))
+
+
+@functools.cache
+def labs(folder: Path | None = None) -> tuple[Lab, ...]:
+    """Return all labs, by number.
+
+    Args:
+        folder: Where to look; the project's `labs/` by default.
+
+    Raises:
+        LabError: A `lab.toml` is broken; the message names file, place and reason.
+    """
+    found = sorted((folder or paths.LABS).glob("[0-9][0-9]-*/lab.toml"))
+    return tuple(_read(path) for path in found)
+
+
+def lab(which: str) -> Lab:
+    """Return the lab that a person means by `03`, `3` or `03-asset-watchers`.
+
+    Raises:
+        LabError: There is no such lab; the message lists those there are.
+    """
+    wanted = which.zfill(2) if which.isdigit() else which
+    for candidate in labs():
+        if wanted in {candidate.id, candidate.name}:
+            return candidate
+    raise usage_error("lab.unknown", lab=which, known=", ".join(one.id for one in labs()))
+
+
+def find_topic(topic: str) -> Lab:
+    """Return the lab that a topic belongs to.
+
+    Raises:
+        LabError: No lab has it; the message lists those there are.
+    """
+    for candidate in labs():
+        if topic in candidate.topics:
+            return candidate
+    known = sorted({name for one in labs() for name in one.topics})
+    raise usage_error("lab.unknown_topic", topic=topic, known=", ".join(known))
+
+
+class _Reader:
+    """Takes values out of one `lab.toml` and says precisely which of them is missing or of the wrong kind."""
+
+    def __init__(self, path: Path) -> None:
+        self.shown = path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path
+        try:
+            self.table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise LabError("lab.broken_toml", file=self.shown, reason=error) from error
+
+    def wrong(self, key: str, kind: str) -> LabError:
+        return LabError("lab.missing_key", file=self.shown, key=key, kind=kind)
+
+    def need(self, where: Any, key: str, kind: type, at: str = "") -> Any:
+        value = where.get(key) if isinstance(where, dict) else None
+        if not isinstance(value, kind):
+            raise self.wrong(f"{at}{key}", kind.__name__)
+        return value
+
+    def both(self, where: Any, key: str, kind: type, at: str = "") -> Any:
+        """Return a pair of texts, or of lists of texts, that has both languages."""
+        found = self.need(where, key, dict, at)
+        for code in LANGUAGES:
+            self.need(found, code, kind, f"{at}{key}.")
+        return found
+
+    def texts(self, where: dict[str, Any], key: str, at: str) -> tuple[str, ...]:
+        found = where.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise self.wrong(f"{at}{key}", "list[str]")
+        return tuple(found)
+
+    def optional(self, key: str) -> Any:
+        return self.need(self.table, key, dict) if key in self.table else {}
+
+    def step(self, row: Any, position: int) -> Step:
+        at = f"steps[{position}]"
+        if not isinstance(row, dict):
+            raise self.wrong(at, "dict")
+        hints = self.both(row, "hints", list, f"{at}.")
+        for code in LANGUAGES:
+            if not self.texts(hints, code, f"{at}.hints."):
+                raise self.wrong(f"{at}.hints.{code}", "list[str]")
+        title = self.both(row, "title", str, f"{at}.")
+        return Step(self.need(row, "id", str, f"{at}."), title, hints, bool(row.get("exercise")))
+
+    def first_event(self) -> FirstEvent | None:
+        first = self.optional("first_event")
+        if not first:
+            return None
+        at = "first_event."
+        topic, dag = self.need(first, "topic", str, at), self.need(first, "dag", str, at)
+        return FirstEvent(topic, dag, self.need(first, "value", dict, at))
+
+
+def _read(path: Path) -> Lab:
+    """Read one `lab.toml`."""
+    reader = _Reader(path)
+    table, kafka = reader.table, reader.optional("kafka")
+    rows = reader.need(table, "steps", list)
+    return Lab(
+        folder=path.parent,
+        number=reader.need(table, "number", int),
+        title=reader.both(table, "title", str),
+        minutes=reader.need(table, "minutes", int),
+        topics=reader.texts(kafka, "topics", "kafka."),
+        connections=reader.texts(kafka, "connections", "kafka."),
+        steps=tuple(reader.step(row, position) for position, row in enumerate(rows, start=1)),
+        first_event=reader.first_event(),
+    )
+
+
+def in_language(texts: Mapping[str, Any], choice: Language | None = None) -> Any:
+    """Return the text, or list of texts, of the current language."""
+    return texts[choice or language()]

@@ -1,0 +1,231 @@
+"""What the notebooks use: `from labkit.notebook import lab` is the running stack.
+
+The same calls work on every lane. Outputs are free of prose, so that one run serves the pages of both languages.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+from typing import TYPE_CHECKING, Any
+
+import tenacity
+
+from labkit import config, session, trace
+from labkit.airflow.api import Api
+from labkit.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+    from labkit.airflow.metadata import Metadata
+    from labkit.brokers import Message
+    from labkit.config import Lab
+    from labkit.drawing import Drawing
+    from labkit.stack.local import LocalStack
+    from labkit.trace import Journey
+
+
+class Followed:
+    """A message's way through Airflow, shown as a table; `draw()` makes a picture of it."""
+
+    def __init__(self, journey: Journey) -> None:
+        self.journey = journey
+
+    @property
+    def run(self) -> str:
+        """The id of the run that the message caused."""
+        return self.journey.run
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a stage: its name, the table and id of the row that proves it, the time, milliseconds so far."""
+        import pandas as pd  # noqa: PLC0415
+
+        start = self.journey.message.produced_at
+        rows = [
+            {
+                "stage": stage.name,
+                "table": stage.table,
+                "id": stage.id,
+                "time (UTC)": stage.at.strftime("%H:%M:%S.%f")[:-3],
+                "+ms": round((stage.at - start).total_seconds() * 1000),
+            }
+            for stage in self.journey.stages
+        ]
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return str(self.table.to_string(index=False))
+
+    def _repr_html_(self) -> str:
+        return _as_html(self.table)
+
+    def draw(self) -> Drawing:
+        """Return a timeline: one bar from each stage to the next, labelled with what it took."""
+        from labkit.drawing import timeline  # noqa: PLC0415
+
+        return timeline(self.journey)
+
+
+class Notebook:
+    """The running stack as a notebook sees it.
+
+    Args:
+        which: The lab whose work folder is used, the stack's first by default.
+    """
+
+    def __init__(self, which: str | None = None) -> None:
+        self._which = which
+
+    @functools.cached_property
+    def _stack(self) -> LocalStack:
+        return session.current()
+
+    @functools.cached_property
+    def _lab(self) -> Lab:
+        return config.lab(self._which or self._stack.state.labs[0])
+
+    @functools.cached_property
+    def _metadata(self) -> Metadata:
+        return self._stack.metadata()
+
+    def _api(self) -> Api:
+        return Api(self._stack.state)
+
+    def publish(self, topic: str, value: dict[str, Any]) -> Message:
+        """Send one JSON object to a topic and return what the broker acknowledged."""
+        config.find_topic(topic)
+        return self._stack.broker.publish(self._stack.state, topic, [trace.as_text(value)])[0]
+
+    def follow(self, message: Message, timeout: float = 60) -> Followed:
+        """Wait until the run that the message caused has ended, and return its way there.
+
+        Raises:
+            LabError: It did not end within `timeout` seconds; the message says how far the event came.
+        """
+        log = functools.partial(self._stack.log, "triggerer")
+        return Followed(trace.follow(self._metadata, message, timeout=timeout, log=log))
+
+    def sql(self, query: str, **values: object) -> pd.DataFrame:
+        """Return the answer of the metadata database; `:name` in the query stands for a value."""
+        import re  # noqa: PLC0415
+
+        import pandas as pd  # noqa: PLC0415
+
+        # `::` is PostgreSQL's cast, `:name` ours; psycopg2 knows %(name)s.
+        text = re.sub(r"(?<!:):([A-Za-z_]\w*)", r"%(\1)s", query.replace("%", "%%") if values else query)
+        columns, rows = self._metadata.table(text, values or None)
+        return pd.DataFrame(rows, columns=columns)
+
+    def pause(self, dag: str) -> None:
+        """Pause a Dag."""
+        with self._api() as api:
+            api.set_paused(dag, paused=True)
+
+    def unpause(self, dag: str) -> None:
+        """Let a Dag go on."""
+        with self._api() as api:
+            api.set_paused(dag, paused=False)
+
+    def reparse(self, dag: str) -> None:
+        """Have the dag-processor parse the Dag's file now; returns when it has."""
+        before = self._parsed(dag)
+        with self._api() as api:
+            api.reparse(dag)
+        self.wait_for(lambda: self._parsed(dag) != before, f"the dag-processor to parse {dag}")
+
+    def _parsed(self, dag: str) -> Any:
+        return self._metadata.dags().get(dag, {}).get("last_parsed_time")
+
+    def write_dag(self, name: str, source: str) -> None:
+        """Write a Dag file into the lab's work folder; returns when Airflow has parsed it.
+
+        Raises:
+            LabError: It cannot be imported; the message has Airflow's reason.
+        """
+        file = self._file(name)
+        before = self._file_parsed(name)
+        file.write_text(source, encoding="utf-8")
+
+        def parsed() -> bool:
+            for failure in self._metadata.import_failures():
+                if failure.file == name:
+                    raise LabError("notebook.import_error", file=name, reason=failure.reason)
+            return self._file_parsed(name) not in {None, before}
+
+        self.wait_for(parsed, f"the dag-processor to parse {name}", timeout=60)
+
+    def _file_parsed(self, name: str) -> Any:
+        rows = [row["last_parsed_time"] for row in self._metadata.dags().values() if row["relative_fileloc"] == name]
+        return max(rows, default=None)
+
+    def remove_dag(self, name: str) -> None:
+        """Remove a Dag file from the work folder and its Dags from Airflow, with all their runs."""
+        dags = [dag for dag, row in self._metadata.dags().items() if row["relative_fileloc"] == name]
+        self._file(name).unlink(missing_ok=True)
+        with self._api() as api:
+            for dag in dags:
+                api.delete_dag(dag)
+
+    def _file(self, name: str) -> Path:
+        return self._lab.work / name
+
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 30) -> Any:
+        """Wait until a condition holds and return its value.
+
+        Args:
+            condition: Called again and again; an empty table counts as false.
+            what: What is waited for, for the error.
+            timeout: Seconds.
+
+        Raises:
+            LabError: It did not come to hold in time.
+        """
+
+        def holds(value: Any) -> bool:
+            return bool(len(value)) if hasattr(value, "__len__") else bool(value)
+
+        wait = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(timeout),
+            wait=tenacity.wait_fixed(0.1),
+            retry=tenacity.retry_if_result(lambda value: not holds(value)),
+        )
+        try:
+            return wait(condition)
+        except tenacity.RetryError as error:
+            raise LabError("notebook.timeout", what=what, seconds=f"{timeout:.0f}") from error
+
+    def events(self, limit: int = 5) -> pd.DataFrame:
+        """Return the newest asset events and the runs that they caused."""
+        import pandas as pd  # noqa: PLC0415
+
+        rows = [
+            {
+                "event": row.event,
+                "asset": row.asset,
+                "payload": row.payload,
+                "dag": row.dag,
+                "state": row.run_state,
+                "ms to run": round((row.run_created - row.at).total_seconds() * 1000) if row.run_created else None,
+            }
+            for row in self._metadata.events(limit)
+        ]
+        return pd.DataFrame(rows)
+
+
+def _as_html(table: pd.DataFrame) -> str:
+    """Return a plain table without the index column."""
+    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(value))}</td>" for value in row) + "</tr>"
+        for row in table.itertuples(index=False)
+    )
+    return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+lab = Notebook()
+"""The running stack. It is looked for when first used."""

@@ -1,0 +1,185 @@
+"""The stack that this checkout has: finding it, locking it, starting it whole."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+import filelock
+import tenacity
+from rich.markup import escape
+
+from labkit import config, paths, trace
+from labkit.airflow import health
+from labkit.brokers.kafka import Kafka
+from labkit.errors import LabError
+from labkit.i18n import t
+from labkit.stack import owned
+from labkit.stack import state as states
+from labkit.stack.local import LocalStack
+from labkit.ui import console, download, step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
+
+    from labkit.brokers import Message
+    from labkit.config import Lab
+    from labkit.trace import Journey
+
+
+def current() -> LocalStack:
+    """Return the running stack.
+
+    Raises:
+        LabError: There is none, or it did not come to its end; the message says which command mends it.
+    """
+    state = states.load()
+    if state is None:
+        raise LabError("stack.none")
+    stack = LocalStack(state)
+    if not stack.alive:
+        raise LabError("stack.dead")
+    return stack
+
+
+@contextlib.contextmanager
+def lock() -> Iterator[None]:
+    """Hold the checkout's lock: one `start` or `stop` at a time. The system frees it when its holder dies."""
+    paths.STATE.mkdir(exist_ok=True)
+    guard = filelock.FileLock(paths.STATE / "lock")
+    try:
+        guard.acquire(timeout=0)
+    except filelock.Timeout:
+        console.print(t("start.waiting"))
+        guard.acquire()
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into what Ctrl-C does, so that a closed terminal cleans up as well."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def sweep() -> int:
+    """Remove what a stack that is not whole left behind: processes, files, the record.
+
+    Returns:
+        How many processes were found.
+    """
+    state = states.load()
+    if state is None:
+        return 0
+    count = sum(1 for _ in owned.processes(state))
+    LocalStack(state).stop()
+    return count
+
+
+def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False) -> LocalStack:
+    """Start a stack from nothing, up to where an event can be sent.
+
+    Tasks, triggers and the broker need not be awaited: an event sent now waits for them in the broker.
+
+    Args:
+        labs: Whose Dags it loads.
+        mock: Take the stand-in for Kafka.
+        defaults: Leave Airflow's settings as they come, to compare with.
+    """
+    broker = "kafka-mock" if mock else "kafka"
+    kafka = Kafka()
+    if not mock:
+        try:
+            with download(t("start.jars")) as report:
+                kafka.prepare(report)
+        except LabError as error:
+            if error.key not in {"kafka.unreachable", "kafka.no_java"}:
+                raise
+            broker = "kafka-mock"
+            console.print(f"[yellow]![/] {escape(str(error))}\n[yellow]![/] {t('start.mock')}")
+    stack = LocalStack.create(labs, broker=broker, defaults=defaults)
+    if broker == "kafka" and kafka.can_learn():
+        with step(t("start.quick_kafka")):
+            kafka.make_quick_start(stack.state)
+    with step(t("start.database") if stack.has_template else t("start.first_database")):
+        stack.launch(labs)
+        stack.start_part("kafka")
+        stack.start_nursery()
+        stack.prepare_database()
+        stack.start_database()
+    with step(t("start.airflow")):
+        stack.start_airflow("dag-processor", "execution-api")
+        health.warm_up(stack.state)
+    with step(t("start.broker.mock") if broker == "kafka-mock" else t("start.broker.kafka")):
+        stack.create_topics(labs)
+    stack.start_airflow("scheduler")
+    # The triggerer looks for work once a second: what it is to watch had better be there at its first look.
+    stack.await_watchers(seconds=3)
+    stack.start_airflow("triggerer")
+    return stack
+
+
+def first_event(stack: LocalStack, lab: Lab) -> Message | None:
+    """Send a lab's first event; None where it has none."""
+    first = lab.first_event
+    if first is None:
+        return None
+    return stack.broker.publish(stack.state, first.topic, [trace.as_text(first.value)])[0]
+
+
+def watch(stack: LocalStack, message: Message, seen: Callable[[Journey], None] | None = None) -> Journey:
+    """Wait until the run that a message caused has ended.
+
+    Raises:
+        LabError: A part of the stack keeps dying, or the run did not end within the time allowed.
+    """
+
+    def problem() -> None:
+        failing = stack.failing()
+        if failing:
+            raise LabError("stack.part_failed", part=failing[0], details=failing[1])
+
+    with stack.metadata() as metadata:
+        return trace.follow(
+            metadata, message, timeout=120, log=lambda: stack.log("triggerer"), seen=seen, problem=problem
+        )
+
+
+def wait_for_interface(stack: LocalStack) -> None:
+    """Start Airflow's interface where it does not run yet, and wait until it answers.
+
+    Raises:
+        LabError: It did not within a minute.
+    """
+    stack.start_part("api-server")
+    url = health.api_urls(stack.state)["api-server"]
+    wait = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(60),
+        wait=tenacity.wait_fixed(0.1),
+        retry=tenacity.retry_if_result(lambda answer: not answer),
+    )
+    try:
+        wait(health.answers, url)
+    except tenacity.RetryError as error:
+        failing = stack.failing()
+        details = failing[1] if failing else ""
+        raise LabError("stack.part_failed", part="api-server", details=details) from error
+
+
+def chosen(which: str | None) -> list[Lab]:
+    """Return the lab that was named, or all."""
+    return [config.lab(which)] if which else list(config.labs())

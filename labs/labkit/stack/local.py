@@ -1,0 +1,430 @@
+"""The local lane: PostgreSQL, the broker and Airflow's own processes on this machine, kept by supervisord."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import psutil
+import tenacity
+
+from labkit import __version__, paths
+from labkit.airflow import connections, health, nursery, settings
+from labkit.airflow.metadata import Metadata, ready
+from labkit.brokers import jars
+from labkit.brokers.kafka import Kafka
+from labkit.brokers.kafka_mock import KafkaMock
+from labkit.errors import LabError
+from labkit.stack import Part, owned, ports, postgres, supervisor
+from labkit.stack import state as states
+from labkit.stack.logs import follow, read
+from labkit.stack.supervisor import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from labkit.brokers import Broker
+    from labkit.config import Lab
+    from labkit.stack import PartState
+    from labkit.stack.state import State
+
+AIRFLOW_PARTS = {
+    # What runs a task and what runs triggers asks the execution API; people ask the other one. Two processes, as
+    # Airflow offers it, so that tasks need not wait until the interface has been loaded.
+    "execution-api": ("api-server", "--apps", "execution"),
+    "dag-processor": ("dag-processor",),
+    "triggerer": ("triggerer", "--skip-serve-logs"),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "api-server": ("api-server", "--apps", "core"),
+}
+"""Airflow's processes and their commands, in the order in which an event needs them."""
+
+NURSERY = Path(nursery.__file__)
+ON_DEMAND = frozenset({"notebook"})
+"""Parts that run only when asked for."""
+
+
+class LocalStack:
+    """A stack of local processes.
+
+    Args:
+        state: Its identity and whereabouts.
+    """
+
+    BROKERS: ClassVar[dict[str, type[Kafka | KafkaMock]]] = {"kafka": Kafka, "kafka-mock": KafkaMock}
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.broker: Broker = self.BROKERS[state.broker]()
+
+    # Making one ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, labs: Sequence[Lab], *, broker: str = "kafka", defaults: bool = False) -> LocalStack:
+        """Write down a new stack and make its folder; starts nothing.
+
+        Args:
+            labs: Whose Dags it loads.
+            broker: `kafka` or `kafka-mock`.
+            defaults: Leave Airflow's settings as they come, to compare with.
+        """
+        identity = secrets.token_hex(4)
+        # The folder is named before it exists: a `kill -9` in between leaves a record of nothing, not the reverse.
+        run = _temporary_folder() / f"lab-{os.getuid()}-{identity}"
+        state = states.State(
+            id=identity,
+            run=str(run),
+            labs=[lab.name for lab in labs],
+            ports=ports.choose(str(paths.ROOT)),
+            broker=broker,
+            started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            versions=_versions(broker),
+            defaults=defaults,
+            forked=sys.platform == "linux",
+        )
+        states.save(state)
+        run.mkdir(mode=0o700)
+        for name in ("log", "tmp", "airflow"):
+            (run / name).mkdir(mode=0o700)
+        return cls(state)
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the metadata database is copied and need not be made."""
+        return postgres.has_template()
+
+    def create_topics(self, labs: Sequence[Lab]) -> None:
+        """Wait until the broker answers and make the labs' topics."""
+        topics = [topic for lab in labs for topic in lab.topics]
+        self.broker.create_topics(self.state, topics)
+
+    def prepare_database(self) -> None:
+        """Make the metadata database; from a template in no time, else with Airflow's migration (some seconds)."""
+        if not postgres.has_template():
+            self._make_template()
+        postgres.create(self.state.folder)
+
+    def _make_template(self) -> None:
+        run = self.state.folder
+        postgres.create(run)
+        program = postgres.program(run)
+        environment = self._environment([])
+        with (run / "log" / "migrate.log").open("w", encoding="utf-8") as log:
+            server = subprocess.Popen(
+                program.command, cwd=program.folder, user=program.user, env=environment, stdout=log, stderr=log
+            )
+            try:
+                self._wait_for(lambda: server.poll() is None and ready(self.state), "migrate", timeout=30)
+                command = [sys.executable, "-m", "airflow", "db", "migrate"]
+                migration = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
+            finally:
+                server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+                server.wait(timeout=20)
+        if migration.returncode:
+            raise LabError("stack.migration_failed", details=_tail(run / "log" / "migrate.log"))
+        postgres.keep_as_template(run)
+        shutil.rmtree(run / "postgres")
+
+    def _environment(self, labs: Sequence[Lab]) -> dict[str, str]:
+        return settings.environment(self.state, labs) | settings.secrets_for_one_stack()
+
+    def launch(self, labs: Sequence[Lab]) -> None:
+        """Start the keeper; its programs start one by one with `start_part`."""
+        state = self.state
+        run = state.folder
+        names = [name for lab in labs for name in lab.connections]
+        connections.write(run, names, state.bootstrap)
+        for lab in labs:
+            lab.work.mkdir(parents=True, exist_ok=True)
+        supervisor.write_configuration(run, self._programs())
+        supervisor.launch(run, self._environment(labs))
+
+    def _programs(self) -> list[Program]:
+        state, run = self.state, self.state.folder
+        home = run / "airflow"
+        programs = [postgres.program(run), self.broker.program(state)]
+        if state.forked:
+            programs.append(Program("nursery", [sys.executable, str(NURSERY), str(run / "nursery.sock")], home))
+        for name, command in AIRFLOW_PARTS.items():
+            port = ["--port", str(state.ports[name])] if name in state.ports else []
+            launcher = [sys.executable, "-m", "labkit.airflow.launch"]
+            if state.forked:
+                # Isolated and without site-packages: it starts in 20 ms.
+                launcher = [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    str(NURSERY),
+                    str(run / "nursery.sock"),
+                    str(self._pid_file(name)),
+                ]
+            programs.append(Program(name, [*launcher, *command, *port], home))
+        pages = [sys.executable, "-m", "http.server", str(state.ports["site"]), "--bind", "127.0.0.1"]
+        (paths.BUILD / "site").mkdir(parents=True, exist_ok=True)  # the server wants a folder to serve
+        programs.append(Program("site", [*pages, "--directory", str(paths.BUILD / "site")], run))
+        notebook = [
+            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+            f"--port={state.ports['notebook']}", "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}",
+        ]  # fmt: skip
+        programs.append(Program("notebook", notebook, run, keep=False))
+        return programs
+
+    def _pid_file(self, name: str) -> Path:
+        return self.state.folder / f"{name}.pid"
+
+    def start_part(self, name: str) -> None:
+        """Start one program; returns at once."""
+        supervisor.start(self.state.folder, name)
+
+    def _wait_for(self, condition: Callable[[], bool], part: str, *, timeout: float) -> None:
+        """Wait until a part does what it should; raises with the end of its log when it does not."""
+        wait = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(timeout),
+            wait=tenacity.wait_fixed(0.02),
+            retry=tenacity.retry_if_result(lambda answer: not answer),
+        )
+        try:
+            wait(condition)
+        except tenacity.RetryError as error:
+            raise LabError("stack.part_failed", part=part, details=_tail(self.log_file(part))) from error
+
+    def start_nursery(self) -> None:
+        """Start importing Airflow, which needs nothing of the stack yet."""
+        if self.state.forked:
+            self.start_part("nursery")
+
+    def start_airflow(self, *names: str) -> None:
+        """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""
+        if self.state.forked:
+            ready = self.state.folder / "nursery.sock"
+            self._wait_for(ready.exists, "nursery", timeout=60)
+        for name in names:
+            self.start_part(name)
+
+    def await_watchers(self, *, seconds: float) -> None:
+        """Wait until the dag-processor has stored a watcher, or some seconds where there may be none."""
+        wait = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(seconds),
+            wait=tenacity.wait_fixed(0.05),
+            retry=tenacity.retry_if_result(lambda watchers: not watchers),
+        )
+        with self.metadata() as database, contextlib.suppress(tenacity.RetryError):
+            wait(database.watchers)
+
+    def start_database(self) -> None:
+        """Start PostgreSQL and wait until it answers."""
+        self.start_part("postgres")
+        self._wait_for(lambda: ready(self.state), "postgres", timeout=30)
+
+    # Being one ----------------------------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        """Whether the keeper answers; without it nothing is kept alive."""
+        return supervisor.alive(self.state.folder)
+
+    def part_names(self) -> list[str]:
+        """Return the names of all parts, in the order of starting."""
+        shared = ["nursery"] if self.state.forked else []
+        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook"]
+
+    def always_on(self) -> list[str]:
+        """Return the names of the parts that run as long as the stack does."""
+        return [name for name in self.part_names() if name not in ON_DEMAND]
+
+    def notebook_token(self) -> str:
+        """Return what opens JupyterLab; its server writes it into the stack's folder."""
+        for file in (self.state.folder / "jupyter").glob("jpserver-*.json"):
+            return str(json.loads(file.read_text(encoding="utf-8"))["token"])
+        raise LabError("stack.part_failed", part="notebook", details=_tail(self.log_file("notebook")))
+
+    def check_part(self, name: str) -> None:
+        """Raise a usage error for a part that does not exist."""
+        if name not in self.part_names():
+            raise LabError("stack.unknown_part", exit_code=2, part=name, known=", ".join(self.part_names()))
+
+    def parts(self) -> list[Part]:
+        """Return every process with its health; parts that run on demand only when they run."""
+        kept = self._kept()
+        reports = health.report(self.state, self.broker)
+        found = []
+        for name in self.part_names():
+            row = kept.get(name, {})
+            state = _part_state(row.get("statename", ""))
+            if name in ON_DEMAND and state == "stopped":
+                continue
+            pid = row.get("pid") or None
+            if pid and self.state.forked and name in AIRFLOW_PARTS:
+                pid = nursery.process(self._pid_file(name))
+            report = reports.get(name)
+            # supervisord calls a process starting for its first second, whatever it answers.
+            ok = state in {"running", "starting"} and report.ok if report else state == "running"
+            found.append(Part(
+                name=name,
+                state=state,
+                healthy=ok,
+                pid=pid,
+                restarts=_restarts(self.state.folder, name),
+                port=int(self.state.bootstrap.rpartition(":")[2]) if name == "kafka" else self.state.ports.get(name),
+                memory=memory(pid, alone=name == "nursery") if pid else 0,
+                note=report.note if report else "",
+            ))  # fmt: skip
+        return found
+
+    def _kept(self) -> dict[str, dict[str, Any]]:
+        if not self.alive:
+            return {}
+        return {row["name"]: row for row in supervisor.proxy(self.state.folder).getAllProcessInfo()}
+
+    def log_file(self, part: str) -> Path:
+        """Return the file that a part writes to."""
+        return self.state.folder / "log" / f"{part}.log"
+
+    def log(self, part: str) -> Iterator[str]:
+        """Yield the lines that a part has written so far."""
+        self.check_part(part)
+        return read(self.log_file(part))
+
+    def follow(self, part: str) -> Iterator[str]:
+        """Yield the lines that a part writes from now on."""
+        self.check_part(part)
+        return follow(self.log_file(part))
+
+    def restart(self, part: str) -> None:
+        """Stop a part and start it again."""
+        self.check_part(part)
+        supervisor.stop(self.state.folder, part)
+        self.start_part(part)
+
+    def failing(self) -> tuple[str, str] | None:
+        """Return the first part that keeps dying, with the end of its log, or None."""
+        for name, row in self._kept().items():
+            if row["statename"] in {"BACKOFF", "FATAL"}:
+                return name, _tail(self.log_file(name))
+        return None
+
+    def metadata(self) -> Metadata:
+        """Return the reader of the metadata database."""
+        return Metadata(self.state)
+
+    def everything(self) -> Iterable[psutil.Process]:
+        """Return all processes of the stack, the keeper and all children included."""
+        return owned.processes(self.state)
+
+    # Ending one ---------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End every process of the stack and remove every file of it. Safe to call again.
+
+        All of its data goes, so nothing needs to end gently but PostgreSQL: killed, it would leave a segment of
+        shared memory behind.
+        """
+        run = self.state.folder
+        keeper = owned.find(self.state, _pid(run / "supervisord.pid"))
+        if keeper:  # first, or it would bring back what ends
+            owned.kill([keeper])
+        servers = [process for process in owned.processes(self.state) if _is_server(process)]
+        for server in servers:
+            with contextlib.suppress(psutil.Error):
+                server.send_signal(signal.SIGINT)  # fast shutdown
+        owned.await_end(servers, timeout=5)
+        owned.end_all(self.state)
+        postgres.release_memory(run)
+        shutil.rmtree(run, ignore_errors=True)
+        if run.exists():  # something was writing while it was being removed
+            owned.end_all(self.state)
+            shutil.rmtree(run)
+        states.forget()
+
+
+def _temporary_folder() -> Path:
+    """Return the system's folder for temporary files.
+
+    Raises:
+        LabError: Its name has characters that supervisord's configuration takes for something else.
+    """
+    folder = Path(tempfile.gettempdir()).resolve()
+    if re.search(r"""[%;#"'\\]""", str(folder)):
+        raise LabError("stack.odd_folder", folder=folder)
+    return folder
+
+
+def _is_server(process: psutil.Process) -> bool:
+    """Tell a PostgreSQL server from the processes that it starts for each connection."""
+    with contextlib.suppress(psutil.Error):
+        parent = process.parent()
+        return process.name() == "postgres" and (parent is None or parent.name() != "postgres")
+    return False
+
+
+def _pid(file: Path) -> int | None:
+    """Return the number in the first line of a pid file."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(file.read_text(encoding="utf-8").splitlines()[0])
+    return None
+
+
+def _versions(broker: str) -> dict[str, str]:
+    """Return the versions of what runs, as `status` shows them."""
+    return {
+        "lab": __version__,
+        "airflow": metadata.version("apache-airflow"),
+        "kafka": jars.version() if broker == "kafka" else f"librdkafka {metadata.version('confluent-kafka')}",
+        "postgresql": postgres.version(),
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+def _part_state(name: str) -> PartState:
+    """Translate supervisord's words."""
+    if name == "RUNNING":
+        return "running"
+    if name in {"STARTING", "BACKOFF"}:
+        return "starting"
+    return "failed" if name in {"FATAL", "UNKNOWN"} else "stopped"
+
+
+def _restarts(run: Path, name: str) -> int:
+    """Return how often supervisord had to bring a program back: its log has one line for each."""
+    log = run / "log" / "supervisord.log"
+    if not log.exists():
+        return 0
+    spawned = log.read_text(encoding="utf-8", errors="replace").count(f"spawned: '{name}' with pid")
+    return max(0, spawned - 1)
+
+
+def memory(pid: int, *, alone: bool = False) -> int:
+    """Return the memory of a process and its children in bytes, shared pages counted in proportion where possible.
+
+    Args:
+        pid: The process.
+        alone: Leave its children out.
+    """
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *([] if alone else process.children(recursive=True))):
+            with contextlib.suppress(psutil.Error):
+                full = one.memory_full_info()
+                total += getattr(full, "pss", 0) or full.rss
+    return total
+
+
+def _tail(file: Path, lines: int = 25) -> str:
+    """Return the end of a log."""
+    if not file.exists():
+        return ""
+    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -1,0 +1,125 @@
+"""The one state file, `.lab/state.json`: which stack this checkout has, where it lives, on which ports.
+
+It holds no secret, and it is written before the first process starts, so that `stop` can always clean up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from labkit import paths
+from labkit.errors import LabError
+
+
+@dataclass
+class State:
+    """A stack's identity and whereabouts.
+
+    Attributes:
+        id: Random; every process of the stack carries it in its environment or works in a folder named by it,
+            which is how `stop` tells ours from strangers that got a recycled pid.
+        run: The stack's private folder: data, logs, sockets. Gone after `stop`.
+        lane: `local` or `compose`.
+        labs: Names of the labs whose Dags are loaded.
+        ports: By part.
+        broker: `kafka`, or `kafka-mock` where the real one could not be had.
+        ready: Whether `start` came to its end.
+        started: When, as an ISO time in UTC.
+        versions: Of what runs, for `status`.
+        defaults: Whether Airflow's own defaults were asked for instead of ours (the benchmark does).
+        forked: Whether Airflow's processes are forked from one that has imported everything.
+    """
+
+    id: str
+    run: str
+    lane: str = "local"
+    labs: list[str] = field(default_factory=list)
+    ports: dict[str, int] = field(default_factory=dict)
+    broker: str = "kafka"
+    ready: bool = False
+    started: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    defaults: bool = False
+    forked: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The stack's private folder."""
+        return Path(self.run)
+
+    @property
+    def ui_url(self) -> str:
+        """Where Airflow's interface answers."""
+        return f"http://127.0.0.1:{self.ports['api-server']}"
+
+    @property
+    def site_url(self) -> str:
+        """Where the course's pages are served."""
+        return f"http://127.0.0.1:{self.ports['site']}"
+
+    @property
+    def address_file(self) -> Path:
+        """Where a broker that picks its own port writes its address."""
+        return self.folder / "kafka.address"
+
+    @property
+    def bootstrap(self) -> str:
+        """The Kafka address that clients use."""
+        if self.address_file.exists():
+            return self.address_file.read_text(encoding="utf-8")
+        return f"127.0.0.1:{self.ports['kafka']}"
+
+    @property
+    def database(self) -> dict[str, str]:
+        """How to reach the metadata database: a socket in a folder that only its owner may enter."""
+        return {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
+
+
+def path() -> Path:
+    """Return where the state file is."""
+    return paths.STATE / "state.json"
+
+
+def load() -> State | None:
+    """Return the recorded stack, or None where there is none.
+
+    Raises:
+        LabError: The file cannot be understood.
+    """
+    try:
+        table = json.loads(path().read_text(encoding="utf-8"))
+        state = State(**table)
+        # `stop` removes this folder with all that is in it: it had better be one that we made.
+        run = PurePath(state.run)
+        if not state.id or run.name != f"lab-{os.getuid()}-{state.id}" or not run.is_absolute() or ".." in run.parts:
+            raise ValueError(f"run = {state.run!r}")  # noqa: TRY301  told like every other fault of the file
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError) as error:
+        raise LabError("stack.broken_state", file=path(), reason=error) from error
+    return state
+
+
+def save(state: State) -> None:
+    """Write the state file in one step, so that a crash leaves the old one or the new one."""
+    path().parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path().parent, prefix="state-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(state), file, indent=2)
+        Path(draft).replace(path())
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def forget() -> None:
+    """Remove the state file and drafts of it that a killed process left."""
+    path().unlink(missing_ok=True)
+    for draft in path().parent.glob("state-*"):
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""Checks of the labs' steps: each lab's `verify.py` looks at the real system, this runs it and words the answer."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labkit.config import in_language
+from labkit.errors import LabError
+from labkit.i18n import t
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from labkit.airflow.metadata import Metadata
+    from labkit.config import Lab, Step
+
+
+@dataclass(frozen=True)
+class Row:
+    """A step and whether it is done; `missing` says what is not, in the user's language."""
+
+    step: Step
+    passed: bool
+    missing: str = ""
+
+
+class NotYet(Exception):  # noqa: N818  not an error: a step that is still to be done
+    """Raised by a check: what is missing, in both languages.
+
+    Args:
+        en: In English.
+        zh_tw: In Traditional Chinese.
+    """
+
+    def __init__(self, *, en: str, zh_tw: str) -> None:
+        self.text = {"en": en, "zh-TW": zh_tw}
+        super().__init__(en)
+
+
+def module(lab: Lab) -> ModuleType:
+    """Return a lab's `verify.py`.
+
+    Raises:
+        LabError: There is none, or it cannot be loaded.
+    """
+    file: Path = lab.folder / "verify.py"
+    spec = importlib.util.spec_from_file_location(f"lab_{lab.id}_verify", file)
+    if spec is None or spec.loader is None or not file.exists():
+        raise LabError("lab.no_verify", lab=lab.id, file=file)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def check(lab: Lab, metadata: Metadata, *, only: str | None = None) -> Iterator[Row]:
+    """Yield each step with its verdict.
+
+    A step's function has the step's id with `_` for `-`; it takes the metadata reader and the lab, returns when
+    all is there and raises `NotYet` when not. Import errors in the lab's Dags come before all else.
+
+    Args:
+        lab: The lab.
+        metadata: The metadata database.
+        only: The id of the one step to look at.
+    """
+    checks = module(lab)
+    failures = [
+        f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}"
+        for one in metadata.import_failures()
+        if one.bundle in {lab.name, f"{lab.name}-work"}
+    ]
+    for step in lab.steps:
+        if only and step.id != only:
+            continue
+        function: Callable[[Metadata, Lab], None] = getattr(checks, step.id.replace("-", "_"))
+        try:
+            function(metadata, lab)
+        except NotYet as reason:
+            text = in_language(reason.text)
+            if failures:
+                text += "\n      " + t("verify.import_error", reason="; ".join(failures))
+            yield Row(step, passed=False, missing=text)
+        else:
+            yield Row(step, passed=True)

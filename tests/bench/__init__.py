@@ -1,0 +1,1 @@
+"""Benchmarks: ours and plain Airflow side by side, in one run, on one machine. `./lab bench` runs them."""

@@ -1,0 +1,16 @@
+// Teaches mystmd, the parser of Jupyter Book 2, our directives, so that it reads what stands inside them too.
+const boxes = ["objectives", "questions", "keypoints", "speaker-notes", "predict", "answer", "selfcheck"];
+const body = { type: "myst", required: true };
+const run = (data) => data.body ?? [];
+const badge = (name) => ({ name, body: { type: String }, run: (data) => [{ type: "text", value: data.body }] });
+
+export default {
+  name: "The course's directives",
+  directives: [
+    ...boxes.map((name) => ({ name, body, run })),
+    { name: "choice", arg: { type: "myst", required: true }, options: { correct: { type: Boolean } }, body, run },
+    { name: "drawing", arg: { type: String, required: true }, body: { type: "myst" }, run },
+    { name: "glossary-terms", run },
+  ],
+  roles: ["bdg-primary", "bdg-secondary", "bdg-info", "bdg-warning", "bdg-success"].map(badge),
+};

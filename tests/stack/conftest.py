@@ -1,0 +1,75 @@
+"""One checkout for all tests of the stack, and one running stack for as many of them as possible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from driver import Checkout
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+ORDER = ("start", "use", "notebooks", "faults", "stop", "environment", "interrupts", "mock", "nobody", "cycles")
+"""Those that share a running stack come first, one after the other: a start costs 10 to 20 seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests here, and put them in order."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker("stack")
+        # supervisor's XML-RPC transport leaves its socket to the garbage collector.
+        item.add_marker(
+            pytest.mark.filterwarnings(
+                "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+            )
+        )
+    ranked = sorted(ours, key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+    places = [position for position, item in enumerate(items) if item in ours]
+    for position, item in zip(places, ranked, strict=True):
+        items[position] = item
+
+
+@pytest.fixture(scope="session")
+def sources(root: Path, project_files: list[Path]) -> list[Path]:
+    """The project's files, from a checkout whose environment is up to date: the copies share it."""
+    lock = root / ".venv" / "lab.lock"
+    if not lock.exists() or lock.read_bytes() != (root / "requirements.lock").read_bytes():
+        pytest.fail("the environment is not that of requirements.lock: run ./lab --version first", pytrace=False)
+    return project_files
+
+
+@pytest.fixture(scope="session")
+def checkout(root: Path, sources: list[Path]) -> Iterator[Checkout]:
+    """A copy of the project in which nothing has been started yet."""
+    checkout = Checkout.make(root, sources)
+    yield checkout
+    checkout.remove()
+
+
+@pytest.fixture(scope="session")
+def first_start(checkout: Checkout) -> subprocess.CompletedProcess[str]:
+    """`./lab start` in a fresh clone, as it ended."""
+    return checkout.lab("start", "--no-site", code=None)
+
+
+@pytest.fixture
+def running(checkout: Checkout) -> Checkout:
+    """The checkout with a whole stack."""
+    if not checkout.whole:
+        checkout.lab("start", "--no-site")
+    return checkout
+
+
+@pytest.fixture
+def stopped(checkout: Checkout) -> Iterator[Checkout]:
+    """The checkout without a stack, before and after."""
+    if checkout.state is not None:
+        checkout.stop()
+    yield checkout
+    if checkout.state is not None or checkout.processes():
+        checkout.stop()

@@ -1,0 +1,111 @@
+"""`./lab start`: from nothing to a run that an event caused."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from driver import Checkout
+
+LINK = re.compile(r"http://127\.0\.0\.1:\d+\S*")
+
+
+def test_a_start_from_nothing_ends_well(first_start: subprocess.CompletedProcess[str]) -> None:
+    assert first_start.returncode == 0, first_start.stdout + first_start.stderr
+    assert first_start.stderr == ""
+
+
+def test_a_start_shows_the_way_of_an_event_to_a_succeeded_run(
+    first_start: subprocess.CompletedProcess[str], running: Checkout
+) -> None:
+    stages = re.findall(r"^● (.+?)  +\S", first_start.stdout, re.MULTILINE)
+    assert stages == [
+        "the broker has the message",
+        "the trigger fired",
+        "an asset event",
+        "a Dag run",
+        "its task is queued",
+        "the task starts",
+        "the task ends",
+        "the run is over",
+    ]
+    milliseconds = [int(number.replace(",", "")) for number in re.findall(r"\+(-?[\d,]+) ms", first_start.stdout)]
+    assert milliseconds == sorted(milliseconds)
+    assert running.handled("handle_order", 1)
+
+
+def test_the_links_that_a_start_prints_answer(first_start: subprocess.CompletedProcess[str], running: Checkout) -> None:
+    links = LINK.findall(first_start.stdout)
+    assert links
+    for link in links:
+        assert httpx.get(link, follow_redirects=True, trust_env=False, timeout=30).status_code == 200, link
+
+
+def test_the_interface_opens_logged_in(running: Checkout) -> None:
+    page = httpx.get(f"{running.stack.state.ui_url}/auth/token", trust_env=False, timeout=30)
+    assert page.json()["access_token"]
+
+
+def test_everything_listens_on_the_loopback_address_only(running: Checkout) -> None:
+    places = {
+        connection.laddr.ip
+        for process in running.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == "LISTEN"
+    }
+    assert places <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_secrets_are_on_no_disk_and_the_stacks_folder_is_its_owners(running: Checkout) -> None:
+    assert running.stack.state.folder.stat().st_mode & 0o066 == 0
+    assert running.state_file.stat().st_mode & 0o077 == 0
+    environment = next(
+        process.environ() for process in running.processes() if "AIRFLOW__CORE__FERNET_KEY" in process.environ()
+    )
+    secrets = [environment[f"AIRFLOW__{name}"].encode() for name in ("CORE__FERNET_KEY", "API__SECRET_KEY")]
+    for folder in (running.stack.state.folder / "airflow", running.root / ".lab"):
+        for file in folder.rglob("*"):
+            if file.is_file():
+                content = file.read_bytes()
+                assert not any(secret in content for secret in secrets), file
+    for file in running.stack.state.folder.glob("*.*"):
+        if file.is_file() and not file.is_socket():
+            assert not any(secret in file.read_bytes() for secret in secrets), file
+
+
+def test_a_start_leaves_the_home_folder_alone(running: Checkout) -> None:
+    assert [str(file.relative_to(running.home)) for file in running.home.rglob("*") if file.is_file()] == []
+
+
+def test_starting_again_is_harmless_and_quick(running: Checkout) -> None:
+    before = running.running_pids()
+    began = time.monotonic()
+    told = running.lab("start", "--no-site")
+    assert time.monotonic() - began < 15
+    assert "running already" in told.stdout
+    assert LINK.search(told.stdout)
+    assert running.running_pids() == before
+
+
+def test_starting_a_lab_that_runs_already_is_harmless(running: Checkout) -> None:
+    before = running.running_pids()
+    running.lab("start", "03", "--no-site", "--lang", "zh-TW")
+    assert running.running_pids() == before
+
+
+def test_of_two_starts_at_once_one_waits_and_there_is_one_stack(stopped: Checkout) -> None:
+    other = stopped.begin("start", "--no-site")
+    time.sleep(1)
+    told = stopped.lab("start", "--no-site")
+    assert other.wait(timeout=120) == 0
+    assert "waiting for it" in told.stdout
+    assert "running already" in told.stdout
+    keepers = [process for process in stopped.processes() if "supervisor.supervisord" in " ".join(process.cmdline())]
+    assert len(keepers) == 1
+    assert len(list(stopped.tmp.iterdir())) == 1

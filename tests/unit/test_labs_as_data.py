@@ -1,0 +1,200 @@
+"""`lab.toml`: what is read, and what a broken one says."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labkit import config, i18n, paths
+from labkit.errors import FAILED, USAGE, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.unit.conftest import Outcome
+
+WHOLE = """
+number = 8
+minutes = 5
+[title]
+en = "Eight"
+zh-TW = "八"
+[kafka]
+topics = ["teas"]
+connections = ["kafka_teas"]
+[first_event]
+topic = "teas"
+dag = "brew"
+value = { cups = 1 }
+[[steps]]
+id = "boil"
+[steps.title]
+en = "Boil"
+zh-TW = "煮"
+[steps.hints]
+en = ["Water"]
+zh-TW = ["水"]
+"""
+
+
+@pytest.fixture
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Make lab 08 of the text given the only one."""
+
+    def write(text: str | bytes) -> Path:
+        folder = tmp_path / "labs"
+        (folder / "08-tea").mkdir(parents=True, exist_ok=True)
+        (folder / "08-tea" / "lab.toml").write_bytes(text.encode() if isinstance(text, str) else text)
+        monkeypatch.setattr(paths, "LABS", folder)
+        config.labs.cache_clear()
+        return folder
+
+    return write
+
+
+def test_the_labs_of_the_project_are_whole_in_both_languages() -> None:
+    for one in config.labs():
+        assert one.name.startswith(one.id)
+        assert all(len(step.hints["en"]) == len(step.hints["zh-TW"]) > 0 for step in one.steps)
+        assert one.first_event is None or one.first_event.topic in one.topics
+
+
+def test_every_step_of_every_lab_has_its_check() -> None:
+    for one in config.labs():
+        source = (one.folder / "verify.py").read_text(encoding="utf-8")
+        for step in one.steps:
+            assert f"def {step.id.replace('-', '_')}(metadata: Metadata, lab: Lab)" in source, step.id
+
+
+@pytest.mark.parametrize("which", ["08", "8", "08-tea"])
+def test_a_lab_is_found_by_number_and_name(which: str, labs: Callable[[str], Path]) -> None:
+    labs(WHOLE)
+    found = config.lab(which)
+    assert (found.id, found.name, found.topics, found.work) == ("08", "08-tea", ("teas",), paths.WORK / "08-tea")
+
+
+@pytest.mark.parametrize("which", ["9", "99", "tea", "", "08-te", "../03-asset-watchers", "３", "-1"])
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_an_unknown_lab_is_refused_with_the_known_ones(
+    which: str, language: i18n.Language, labs: Callable[[str], Path]
+) -> None:
+    labs(WHOLE)
+    i18n.use(language)
+    with pytest.raises(LabError, match="08") as refused:
+        config.lab(which)
+    assert refused.value.exit_code == USAGE
+
+
+def test_an_unknown_step_is_refused_with_the_known_ones(labs: Callable[[str], Path]) -> None:
+    labs(WHOLE)
+    assert config.lab("08").step("boil").title["en"] == "Boil"
+    with pytest.raises(LabError, match="boil") as refused:
+        config.lab("08").step("fry")
+    assert refused.value.exit_code == USAGE
+
+
+def test_an_unknown_topic_is_refused_with_the_known_ones(labs: Callable[[str], Path]) -> None:
+    labs(WHOLE)
+    assert config.find_topic("teas").id == "08"
+    with pytest.raises(LabError, match="teas") as refused:
+        config.find_topic("coffees")
+    assert refused.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [WHOLE.replace("minutes = 5", "minutes ="), WHOLE + "]", b"title = '\xff'", WHOLE + "minutes = 5\n[title]\n"],
+)
+def test_broken_toml_is_told_with_file_reason_and_remedy(text: str | bytes, labs: Callable[..., Path]) -> None:
+    labs(text)
+    with pytest.raises(LabError) as refused:
+        config.labs()
+    assert refused.value.exit_code == FAILED
+    assert "08-tea/lab.toml" in str(refused.value)
+    assert "git checkout" in str(refused.value)
+
+
+def cut(*keys: str, value: object = None) -> str:
+    """Return the whole file without one entry, or with another value for it."""
+    table = tomllib.loads(WHOLE)
+    inner = table
+    for key in keys[:-1]:
+        inner = inner[int(key)] if key.isdigit() else inner[key]  # type: ignore[call-overload]
+    inner.pop(keys[-1])
+    if value is not None:
+        inner[keys[-1]] = value
+    return _as_toml(table)
+
+
+def _as_toml(table: object) -> str:
+    """Write a table as TOML in one line an entry; inline tables are TOML as well."""
+    assert isinstance(table, dict)
+    return "\n".join(f"{key} = {_inline(value)}" for key, value in table.items())
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_inline(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        (("number",), "`number`"),
+        (("minutes",), "`minutes`"),
+        (("title",), "`title`"),
+        (("title", "zh-TW"), "`title.zh-TW`"),
+        (("steps",), "`steps`"),
+        (("steps", "0", "id"), "`steps[1].id`"),
+        (("steps", "0", "hints"), "`steps[1].hints`"),
+        (("steps", "0", "hints", "en"), "`steps[1].hints.en`"),
+        (("first_event", "dag"), "`first_event.dag`"),
+    ],
+)
+@pytest.mark.parametrize("value", [None, 1.5], ids=["missing", "of the wrong type"])
+def test_a_missing_or_wrong_entry_is_named(
+    keys: tuple[str, ...], named: str, value: float | None, labs: Callable[[str], Path]
+) -> None:
+    labs(cut(*keys, value=value))
+    with pytest.raises(LabError) as refused:
+        config.labs()
+    assert named in str(refused.value)
+    assert "08-tea/lab.toml" in str(refused.value)
+    assert refused.value.exit_code == FAILED
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "named"),
+    [
+        (("kafka",), "teas", "`kafka`"),
+        (("kafka", "topics"), "teas", "`kafka.topics`"),
+        (("kafka", "connections"), [1], "`kafka.connections`"),
+        (("first_event",), 1, "`first_event`"),
+        (("steps",), [1, 2], "`steps[1]`"),
+        (("steps", "0", "hints", "en"), [], "`steps[1].hints.en`"),
+    ],
+    ids=["kafka is a text", "topics is a text", "connection is a number", "event is a number", "steps", "no hints"],
+)
+def test_a_wrong_entry_is_named_however_deep_it_stands(
+    keys: tuple[str, ...], value: object, named: str, labs: Callable[[str], Path]
+) -> None:
+    labs(cut(*keys, value=value))
+    with pytest.raises(LabError) as refused:
+        config.labs()
+    assert named in str(refused.value)
+
+
+def test_a_broken_lab_toml_stops_a_command_without_a_traceback(
+    lab: Callable[..., Outcome], labs: Callable[[str], Path]
+) -> None:
+    labs("number = ")
+    outcome = lab("verify", "08")
+    assert outcome.code == FAILED
+    assert "lab.toml" in outcome.err
+    assert "Traceback" not in outcome.err

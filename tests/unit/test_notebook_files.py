@@ -1,0 +1,67 @@
+"""Lab pages as notebooks: what JupyterLab shows is readable, and a learner's own work is not overwritten."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labkit import notebook_files, paths
+from labkit.i18n import LANGUAGES, Language
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where notebooks are written."""
+    monkeypatch.setattr(notebook_files, "NOTEBOOKS", tmp_path)
+    return tmp_path
+
+
+def plain(text: str, language: Language = "en") -> str:
+    return notebook_files.plain(text, paths.BOOK / language / "labs" / "page.md", language)
+
+
+def test_an_answer_is_folded_away_below_its_prediction() -> None:
+    text = "::::{predict}\nHow long?\n\n:::{answer}\nA second.\n:::\n::::"
+    shown = plain(text).splitlines()
+    assert shown[0] == "**Predict**"
+    assert shown.index("How long?") < shown.index("<details>") < shown.index("A second.") < shown.index("</details>")
+    assert "先猜猜看" in plain(text, "zh-TW")
+
+
+def test_what_only_the_site_needs_is_left_out() -> None:
+    text = "(lab03)=\n# Lab\n\n:::{speaker-notes}\nBe quick.\n:::\nSee {doc}`the chapter <x/y>` on {term}`watcher`."
+    assert plain(text) == "# Lab\n\nSee the chapter on watcher."
+
+
+def test_code_that_a_page_includes_is_put_in() -> None:
+    text = "```{literalinclude} ../../../labs/03-asset-watchers/solution/handle_payment.py\n:language: python\n```"
+    assert "AssetWatcher(" in plain(text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_directive_is_left_in_a_notebook(language: Language, folder: Path) -> None:
+    notebook_files.write()
+    for file in (folder / language).glob("*.ipynb"):
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                text = "".join(cell["source"])
+                assert ":::" not in text
+                assert "{term}" not in text
+                assert ")=\n" not in text
+
+
+def test_a_notebook_that_a_learner_changed_is_left_alone(folder: Path) -> None:
+    mine, *others = notebook_files.write()
+    mine.write_text("mine", encoding="utf-8")
+    before = [other.stat().st_mtime_ns for other in others]
+    notebook_files.write()
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert [other.stat().st_mtime_ns for other in others] != before
+    notebook_files.write(anew=True)
+    assert mine.read_text(encoding="utf-8") != "mine"
+    assert folder in mine.parents
