@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping  # noqa: TC003  dataclass fields are read at run time
+from collections.abc import Mapping, Sequence  # noqa: TC003  dataclass fields are read at run time
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003  dataclass fields are read at run time
 from typing import Any
@@ -105,6 +105,11 @@ def lab(which: str) -> Lab:
         if wanted in {candidate.id, candidate.name}:
             return candidate
     raise usage_error("lab.unknown", lab=which, known=", ".join(one.id for one in labs()))
+
+
+def main(chosen: Sequence[Lab]) -> Lab:
+    """Return the lab that a start is about: the first one with an event to send, else the first."""
+    return next((one for one in chosen if one.first_event), chosen[0])
 
 
 def find_topic(topic: str) -> Lab:

@@ -1,4 +1,4 @@
-"""What the notebooks use: `from labkit.notebook import lab` is the running stack.
+"""What the notebooks use: `lab = Notebook("03")` is the running stack, seen from that lab.
 
 The same calls work on every lane. Outputs are free of prose, so that one run serves the pages of both languages.
 """
@@ -9,11 +9,10 @@ import functools
 import html
 from typing import TYPE_CHECKING, Any
 
-import tenacity
-
 from labkit import config, session, trace
 from labkit.airflow.api import Api
 from labkit.errors import LabError
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,10 +74,10 @@ class Notebook:
     """The running stack as a notebook sees it.
 
     Args:
-        which: The lab whose work folder is used, the stack's first by default.
+        which: The lab, by its number; its work folder is used. The stack is looked for when first needed.
     """
 
-    def __init__(self, which: str | None = None) -> None:
+    def __init__(self, which: str) -> None:
         self._which = which
 
     @functools.cached_property
@@ -87,7 +86,7 @@ class Notebook:
 
     @functools.cached_property
     def _lab(self) -> Lab:
-        return config.lab(self._which or self._stack.state.labs[0])
+        return config.lab(self._which)
 
     @functools.cached_property
     def _metadata(self) -> Metadata:
@@ -186,17 +185,15 @@ class Notebook:
             LabError: It did not come to hold in time.
         """
 
-        def holds(value: Any) -> bool:
-            return bool(len(value)) if hasattr(value, "__len__") else bool(value)
+        def answer() -> Any:
+            value = condition()
+            # A table of pandas has no truth; an empty one is a no. The tuple is true and holds whatever was found.
+            holds = len(value) > 0 if hasattr(value, "__len__") else bool(value)
+            return (value,) if holds else None
 
-        wait = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(timeout),
-            wait=tenacity.wait_fixed(0.1),
-            retry=tenacity.retry_if_result(lambda value: not holds(value)),
-        )
         try:
-            return wait(condition)
-        except tenacity.RetryError as error:
+            return until(answer, seconds=timeout)[0]
+        except TimeoutError as error:
             raise LabError("notebook.timeout", what=what, seconds=f"{timeout:.0f}") from error
 
     def events(self, limit: int = 5) -> pd.DataFrame:
@@ -225,7 +222,3 @@ def _as_html(table: pd.DataFrame) -> str:
         for row in table.itertuples(index=False)
     )
     return f'<table class="dataframe"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-lab = Notebook()
-"""The running stack. It is looked for when first used."""

@@ -7,7 +7,6 @@ import signal
 from typing import TYPE_CHECKING, NoReturn
 
 import filelock
-import tenacity
 from rich.markup import escape
 
 from labkit import config, paths, trace
@@ -19,6 +18,7 @@ from labkit.stack import owned
 from labkit.stack import state as states
 from labkit.stack.local import LocalStack
 from labkit.ui import console, download, step
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -167,14 +167,9 @@ def wait_for_interface(stack: LocalStack) -> None:
     """
     stack.start_part("api-server")
     url = health.api_urls(stack.state)["api-server"]
-    wait = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(60),
-        wait=tenacity.wait_fixed(0.1),
-        retry=tenacity.retry_if_result(lambda answer: not answer),
-    )
     try:
-        wait(health.answers, url)
-    except tenacity.RetryError as error:
+        until(lambda: health.answers(url), seconds=60)
+    except TimeoutError as error:
         failing = stack.failing()
         details = failing[1] if failing else ""
         raise LabError("stack.part_failed", part="api-server", details=details) from error

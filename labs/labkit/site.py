@@ -19,11 +19,8 @@ from labkit.i18n import LANGUAGES, t
 from labkit.ui import console, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
-
-    from labkit.config import Lab
-    from labkit.stack.local import LocalStack
 
 OUT = paths.BUILD / "site"
 _STAMP = paths.BUILD / "site.stamp"
@@ -117,25 +114,23 @@ def stamp() -> str:
     return json.dumps(facts)
 
 
-def build_executed(stack: LocalStack) -> None:
-    """Build both languages with the notebooks run on the stack."""
-    del stack  # the notebooks find it by themselves; the argument says that there must be one
+def build_executed() -> None:
+    """Build both languages with the notebooks run on the running stack, which they find by themselves."""
     with step(t("site.building")):
         build(execute=True)
     _STAMP.write_text(_key(paths.LABS, paths.BOOK), encoding="utf-8")
 
 
-def build_for_start(stack: LocalStack, labs: Sequence[Lab]) -> None:
+def build_for_start() -> None:
     """Build the site after a start, unless the one there is made from the same sources.
 
     A site that cannot be built does not make a running stack useless: the reason is shown, and life goes on.
     """
-    del labs
     key = _key(paths.LABS, paths.BOOK)
     if is_built() and _STAMP.exists() and _STAMP.read_text(encoding="utf-8") == key:
         return
     try:
-        build_executed(stack)
+        build_executed()
     except LabError as error:
         console.print(error.details, style="dim", markup=False)
         console.print(f"[yellow]![/] {error}")

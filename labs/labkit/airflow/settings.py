@@ -15,7 +15,7 @@ from labkit.airflow import connections
 from labkit.stack.owned import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from labkit.config import Lab
     from labkit.stack.state import State
@@ -47,7 +47,8 @@ def secrets_for_one_stack() -> dict[str, str]:
 def bundles(labs: Iterable[Lab]) -> str:
     """Return the Dag bundles: each lab's own Dags and the learner's folder beside them."""
     rows = []
-    for lab in labs:
+    # The lab of the first event comes first: its files are parsed before the others'.
+    for lab in sorted(labs, key=lambda lab: lab.first_event is None):
         for name, folder in ((lab.name, lab.folder / "dags"), (f"{lab.name}-work", lab.work)):
             rows.append(
                 {
@@ -59,7 +60,12 @@ def bundles(labs: Iterable[Lab]) -> str:
     return json.dumps(rows)
 
 
-def environment(state: State, labs: Iterable[Lab]) -> dict[str, str]:
+def modules(labs: Iterable[Lab]) -> list[Path]:
+    """Return the folders from which all of Airflow's processes can import: trigger classes live there."""
+    return [folder for lab in labs for folder in (lab.folder / "modules", lab.work)]
+
+
+def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
     """Return the whole environment of the stack's processes, without the secrets.
 
     Args:
@@ -73,8 +79,9 @@ def environment(state: State, labs: Iterable[Lab]) -> dict[str, str]:
         MARK: state.id,
         "AIRFLOW_HOME": str(home),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        # Trigger classes of ours are found by the triggerer, the engine by the launcher.
-        "PYTHONPATH": str(paths.LABS),
+        # Trigger classes must be importable in the triggerer, which knows no Dag bundles: a lab's own `modules`, and
+        # those that a learner writes. The engine is for the launcher.
+        "PYTHONPATH": os.pathsep.join(map(str, [paths.LABS, *modules(labs)])),
         "PYTHONUTF8": "1",
         # Java reads its own path by the locale: in a folder with Chinese characters and a locale that the machine
         # does not have, it would not even find its libraries.

@@ -18,7 +18,8 @@ def command(*, no_execute: bool) -> None:
     if no_execute:
         site.build(execute=False)
     else:
-        site.build_executed(session.current())
+        session.current()  # the notebooks run on it: say so now where there is none
+        site.build_executed()
     console.print(t("site.built", folder=site.OUT))
     state = states.load()
     if state and "site" in state.ports:

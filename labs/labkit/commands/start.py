@@ -55,19 +55,17 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
                 session.sweep()
             raise
         if not no_site:
-            site.build_for_start(stack, labs)
+            site.build_for_start()
         _where_to_go(stack, labs, with_site=not no_site and site.is_built())
 
 
 def _start(labs: Sequence[Lab], *, mock: bool) -> LocalStack:
     lay_out(labs)
     stack = session.bring_up(labs, mock=mock)
-    for lab in labs:
-        message = session.first_event(stack, lab)
-        if message:
-            with journey_live(f"{message.topic} ← {message.value}") as seen:
-                session.watch(stack, message, seen)
-            break
+    message = session.first_event(stack, config.main(labs))
+    if message:
+        with journey_live(f"{message.topic} ← {message.value}") as seen:
+            session.watch(stack, message, seen)
     with step(t("start.interface")):
         session.wait_for_interface(stack)
         stack.start_part("site")
@@ -99,7 +97,7 @@ def _where_to_go(stack: LocalStack, labs: Sequence[Lab], *, with_site: bool) -> 
     rows = [(t("start.ui"), state.ui_url, t("start.ui_note"))]
     if with_site:
         rows.insert(0, (t("start.site"), f"{state.site_url}/{language()}/index.html", ""))
-    first = next((lab for lab in labs if lab.first_event), config.labs()[0])
+    first = config.main(labs)
     if with_site:
         rows.insert(1, (t("start.lab_page"), f"{state.site_url}/{language()}/labs/{first.name}.html", ""))
     rows.append((t("start.notebook"), "./lab open notebook", t("start.notebook_note")))

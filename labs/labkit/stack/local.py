@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
-import tenacity
 
 from labkit import __version__, paths
 from labkit.airflow import connections, health, nursery, settings
@@ -31,6 +30,7 @@ from labkit.stack import Part, owned, ports, postgres, supervisor
 from labkit.stack import state as states
 from labkit.stack.logs import follow, read
 from labkit.stack.supervisor import Program
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -191,14 +191,9 @@ class LocalStack:
 
     def _wait_for(self, condition: Callable[[], bool], part: str, *, timeout: float) -> None:
         """Wait until a part does what it should; raises with the end of its log when it does not."""
-        wait = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(timeout),
-            wait=tenacity.wait_fixed(0.02),
-            retry=tenacity.retry_if_result(lambda answer: not answer),
-        )
         try:
-            wait(condition)
-        except tenacity.RetryError as error:
+            until(condition, seconds=timeout, pause=0.02)
+        except TimeoutError as error:
             raise LabError("stack.part_failed", part=part, details=_tail(self.log_file(part))) from error
 
     def start_nursery(self) -> None:
@@ -216,13 +211,8 @@ class LocalStack:
 
     def await_watchers(self, *, seconds: float) -> None:
         """Wait until the dag-processor has stored a watcher, or some seconds where there may be none."""
-        wait = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(seconds),
-            wait=tenacity.wait_fixed(0.05),
-            retry=tenacity.retry_if_result(lambda watchers: not watchers),
-        )
-        with self.metadata() as database, contextlib.suppress(tenacity.RetryError):
-            wait(database.watchers)
+        with self.metadata() as database, contextlib.suppress(TimeoutError):
+            until(database.watchers, seconds=seconds, pause=0.05)
 
     def start_database(self) -> None:
         """Start PostgreSQL and wait until it answers."""
@@ -336,13 +326,14 @@ class LocalStack:
         keeper = owned.find(self.state, _pid(run / "supervisord.pid"))
         if keeper:  # first, or it would bring back what ends
             owned.kill([keeper])
-        servers = [process for process in owned.processes(self.state) if _is_server(process)]
+        databases = [process for process in owned.processes(self.state) if _is_postgres(process)]
+        servers = [process for process in databases if not _is_child(process)]
         for server in servers:
             with contextlib.suppress(psutil.Error):
                 server.send_signal(signal.SIGINT)  # fast shutdown
         owned.await_end(servers, timeout=5)
         owned.end_all(self.state)
-        postgres.release_memory(run)
+        postgres.release_memory(run, [process.pid for process in databases])
         shutil.rmtree(run, ignore_errors=True)
         if run.exists():  # something was writing while it was being removed
             owned.end_all(self.state)
@@ -362,11 +353,17 @@ def _temporary_folder() -> Path:
     return folder
 
 
-def _is_server(process: psutil.Process) -> bool:
-    """Tell a PostgreSQL server from the processes that it starts for each connection."""
+def _is_postgres(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.name() == "postgres"
+    return False
+
+
+def _is_child(process: psutil.Process) -> bool:
+    """Tell the processes that a PostgreSQL server starts from the server."""
     with contextlib.suppress(psutil.Error):
         parent = process.parent()
-        return process.name() == "postgres" and (parent is None or parent.name() != "postgres")
+        return parent is not None and parent.name() == "postgres"
     return False
 
 

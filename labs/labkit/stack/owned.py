@@ -12,7 +12,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 import psutil
-import tenacity
+
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,11 +73,8 @@ def await_end(ending: list[psutil.Process], *, timeout: float) -> None:
                     return True
         return False
 
-    wait = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(timeout), wait=tenacity.wait_fixed(0.02), retry=tenacity.retry_if_result(bool)
-    )
-    with contextlib.suppress(tenacity.RetryError):
-        wait(left)
+    with contextlib.suppress(TimeoutError):
+        until(lambda: not left(), seconds=timeout, pause=0.02)
 
 
 def end_all(state: State) -> None:

@@ -19,11 +19,16 @@ import sys
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labkit import paths
 from labkit.errors import LabError
 from labkit.stack.owned import MARK
 from labkit.stack.supervisor import Program
+from labkit.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SERVER_USER = "nobody"
 """Who runs the server when the lab is run by root: PostgreSQL refuses root, and this account is everywhere."""
@@ -166,25 +171,39 @@ def create(run: Path) -> None:
         raise LabError("postgres.initdb_failed", details=outcome.stdout + outcome.stderr)
 
 
-def release_memory(run: Path) -> None:
+def release_memory(run: Path, servers: Iterable[int] = ()) -> None:
     """Remove the segments of shared memory that killed servers left, as the next server on their data would.
 
-    The kernel tells each segment's maker, and supervisord's log the servers that there were. Only Linux tells;
-    elsewhere the 56 bytes stay until the computer restarts.
+    The kernel tells each segment's maker. Who the makers were is told by supervisord's log, by the lock file in the
+    data (its first line is negative while `initdb` works), and by whoever just ended them. Only Linux tells of
+    segments; elsewhere the 56 bytes stay until the computer restarts.
+
+    Args:
+        run: The stack's folder.
+        servers: Process ids of servers that were found running.
     """
-    makers = set()
+    makers = {str(pid) for pid in servers}
     for file, pattern in (
         (run / "log" / "supervisord.log", r"spawned: 'postgres' with pid (\d+)"),
-        (run / "postgres" / "postmaster.pid", r"\A(\d+)"),  # the one that makes the template is nobody's program
+        (run / "postgres" / "postmaster.pid", r"\A-?(\d+)"),
     ):
         with contextlib.suppress(OSError):
             makers |= set(re.findall(pattern, file.read_text(encoding="utf-8", errors="replace")))
+    # A segment goes when its last user is gone, and the kernel takes a moment to bury a killed process.
+    with contextlib.suppress(TimeoutError):
+        until(lambda: not _release(makers), seconds=3, pause=0.05)
+
+
+def _release(makers: set[str]) -> list[str]:
+    """Remove the segments that these processes made; returns those that somebody still uses."""
     try:
-        head, *rows = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()
+        head, *lines = Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()
     except OSError:
-        return
-    for line in rows:
-        row = dict(zip(head.split(), line.split(), strict=False))
-        if row["cpid"] in makers and row["nattch"] == "0":
+        return []
+    rows = [dict(zip(head.split(), line.split(), strict=False)) for line in lines]
+    ours = [row for row in rows if row["cpid"] in makers]
+    for row in ours:
+        if row["nattch"] == "0":
             with contextlib.suppress(OSError):
                 subprocess.run(["ipcrm", "-m", row["shmid"]], capture_output=True, check=False)
+    return [row["shmid"] for row in ours if row["nattch"] != "0"]

@@ -11,10 +11,10 @@ import xmlrpc.client
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import tenacity
 from supervisor.xmlrpc import SupervisorTransport
 
 from labkit.errors import LabError
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,12 +132,9 @@ def launch(folder: Path, environment: Mapping[str, str]) -> None:
     )
     if outcome.returncode:
         raise LabError("stack.supervisor_failed", details=outcome.stdout + outcome.stderr)
-    wait = tenacity.Retrying(
-        stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.02), retry=tenacity.retry_if_result(bool)
-    )
     try:
-        wait(lambda: not alive(folder))
-    except tenacity.RetryError as error:
+        until(lambda: alive(folder), seconds=10, pause=0.02)
+    except TimeoutError as error:
         raise LabError("stack.supervisor_failed", details="") from error
 
 
