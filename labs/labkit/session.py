@@ -117,12 +117,12 @@ def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False)
             kafka.make_quick_start(stack.state)
     with step(t("start.database") if stack.has_template else t("start.first_database")):
         stack.launch(labs)
-        stack.start_part("kafka")
-        stack.start_nursery()
         stack.prepare_database()
+        # Not before: the import of Airflow has begun and takes longest, and three would share two cores.
+        stack.start_part("kafka")
         stack.start_database()
     with step(t("start.airflow")):
-        stack.start_airflow("dag-processor", "execution-api")
+        stack.start_airflow("execution-api", "dag-processor")
         health.warm_up(stack.state)
     with step(t("start.broker.mock") if broker == "kafka-mock" else t("start.broker.kafka")):
         stack.create_topics(labs)

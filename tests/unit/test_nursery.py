@@ -53,6 +53,7 @@ SERVE = """
 import sys
 from labkit.airflow import nursery
 nursery.PRELOAD = ("airflow.__main__",)
+nursery.PRELOAD_REST = ()
 nursery.serve(sys.argv[1])
 """
 

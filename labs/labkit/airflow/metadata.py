@@ -30,12 +30,26 @@ def ready(state: State) -> bool:
     except psycopg2.OperationalError as error:
         if "does not exist" not in str(error) or "No such file" in str(error):
             return False
-        place["dbname"] = "postgres"
-        with contextlib.closing(psycopg2.connect(**place)) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute("CREATE DATABASE airflow")
+        with _server(place, "template1") as cursor:
+            cursor.execute("CREATE DATABASE airflow")
     return True
+
+
+def slim(state: State) -> None:
+    """Drop the databases that nobody here uses: half of the files that each start would copy."""
+    with _server(dict(state.database), "airflow") as cursor:
+        cursor.execute("DROP DATABASE postgres")
+        cursor.execute("ALTER DATABASE template0 IS_TEMPLATE false")
+        cursor.execute("DROP DATABASE template0")
+
+
+@contextlib.contextmanager
+def _server(place: dict[str, Any], database: str) -> Iterator[Any]:
+    """Yield a cursor for commands that no transaction may hold."""
+    with contextlib.closing(psycopg2.connect(**{**place, "dbname": database})) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            yield cursor
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ Only used on Linux: macOS does not allow a fork after some of the imports.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import selectors
@@ -28,19 +29,29 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+FIRST = "api-server"
+"""The command that is served first: the execution API has the longest way to go until the first task can ask it."""
+
 PRELOAD = (
     "airflow.__main__",
     "airflow.cli.cli_parser",
+    "airflow.cli.commands.api_server_command",
+    "airflow.api_fastapi.app",
+)
+"""What all processes import, and the first command waits for."""
+
+PRELOAD_REST = (
     "airflow.jobs.scheduler_job_runner",
     "airflow.jobs.triggerer_job_runner",
     "airflow.dag_processing.manager",
     "airflow.cli.commands.scheduler_command",
     "airflow.cli.commands.triggerer_command",
     "airflow.cli.commands.dag_processor_command",
-    "airflow.cli.commands.api_server_command",
-    "airflow.api_fastapi.app",
+    # What most of the labs' Dag files import: else it is read anew for each parse and each task.
+    "airflow.providers.common.messaging.triggers.msg_queue",
+    "airflow.providers.apache.kafka.triggers.await_message",
 )
-"""What at least two of the processes import."""
+"""What the other commands wait for; meanwhile the first one is at work on another core."""
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 
@@ -51,8 +62,7 @@ def serve(address: str) -> None:
     Args:
         address: The path of the socket; it appears when the imports are done.
     """
-    import gc  # noqa: PLC0415  neither is for keepers
-    import importlib  # noqa: PLC0415
+    import importlib  # noqa: PLC0415  not for keepers
 
     # The same calmer collector as in `labkit.airflow.launch`.
     gc.set_threshold(200_000, 20, 20)
@@ -60,9 +70,7 @@ def serve(address: str) -> None:
         importlib.import_module(name)
     if "airflow.cli.cli_parser" in sys.modules:
         _prepare_airflow()
-    # What is imported stays for ever: kept out of collections, its pages stay shared with the children.
-    gc.collect()
-    gc.freeze()
+    _settle()
 
     draft = f"{address}.{os.getpid()}"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -104,10 +112,12 @@ def serve(address: str) -> None:
 
 
 def _prepare_airflow() -> None:
-    """Do once what each process would do at its start: Airflow's command line, SQLAlchemy's mappers.
+    """Do once what each process would do at its start: Airflow's command line, SQLAlchemy's mappers, an execution API.
 
-    Neither needs the database.
+    The dag-processor and the triggerer have one within themselves; what Pydantic and FastAPI work out for the first
+    is there for the next. None of it needs the database, or starts a thread.
     """
+    from airflow.api_fastapi.execution_api.app import InProcessExecutionAPI  # noqa: PLC0415
     from airflow.cli.cli_parser import get_parser  # noqa: PLC0415
     from airflow.models import import_all_models  # noqa: PLC0415
     from sqlalchemy.orm import configure_mappers  # noqa: PLC0415
@@ -115,6 +125,24 @@ def _prepare_airflow() -> None:
     get_parser()  # Airflow caches it
     import_all_models()  # type: ignore[no-untyped-call]  # Airflow ships it untyped
     configure_mappers()
+    _ = InProcessExecutionAPI().app
+
+
+def _prepare_the_rest() -> None:
+    """Import, once, what the first command need not wait for."""
+    import importlib  # noqa: PLC0415  not for keepers
+
+    missing = [name for name in PRELOAD_REST if name not in sys.modules]
+    for name in missing:
+        importlib.import_module(name)
+    if missing:
+        _settle()
+
+
+def _settle() -> None:
+    """Keep what is there out of collections for ever: its pages stay shared with the children."""
+    gc.collect()
+    gc.freeze()
 
 
 def _report_the_dead(keepers: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
@@ -142,16 +170,23 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _fork(connection: socket.socket, others: tuple[socket.socket, ...], selector: selectors.BaseSelector) -> int:
-    """Fork the process that a keeper asks for; returns its pid, and in the child not at all."""
+def _wanted(connection: socket.socket) -> tuple[list[str], str, list[int]]:
+    """Return what a keeper asks for: command, folder, its standard output and error."""
     request, descriptors, _, _ = socket.recv_fds(connection, 1_000_000, 2)
     try:
         wanted = json.loads(request)
-        command, folder = wanted["command"], wanted["folder"]
+        return wanted["command"], wanted["folder"], descriptors
     except (ValueError, KeyError, TypeError):
         for descriptor in descriptors:
             os.close(descriptor)
         raise ValueError from None
+
+
+def _fork(connection: socket.socket, others: tuple[socket.socket, ...], selector: selectors.BaseSelector) -> int:
+    """Fork the process that a keeper asks for; returns its pid, and in the child not at all."""
+    command, folder, descriptors = _wanted(connection)
+    if command[0] != FIRST:
+        _prepare_the_rest()
     pid = os.fork()
     if pid:
         with suppress(OSError):  # as the child does: whoever comes first, its group is there before it can be ended

@@ -47,9 +47,10 @@ def secrets_for_one_stack() -> dict[str, str]:
 def bundles(labs: Iterable[Lab]) -> str:
     """Return the Dag bundles: each lab's own Dags and the learner's folder beside them."""
     rows = []
-    # The lab of the first event comes first: its files are parsed before the others'.
-    for lab in sorted(labs, key=lambda lab: lab.first_event is None):
-        for name, folder in ((lab.name, lab.folder / "dags"), (f"{lab.name}-work", lab.work)):
+    # The dag-processor parses new files in reverse order (`_add_files_to_queue` puts each to the front): the Dags
+    # that the first event needs come last, to be parsed first.
+    for lab in sorted(labs, key=lambda lab: lab.first_event is not None):
+        for name, folder in ((f"{lab.name}-work", lab.work), (lab.name, lab.folder / "dags")):
             rows.append(
                 {
                     "name": name,

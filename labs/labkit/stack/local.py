@@ -21,7 +21,7 @@ import psutil
 
 from labkit import __version__, paths
 from labkit.airflow import connections, health, nursery, settings
-from labkit.airflow.metadata import Metadata, ready
+from labkit.airflow.metadata import Metadata, ready, slim
 from labkit.brokers import jars
 from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
@@ -129,6 +129,8 @@ class LocalStack:
                 self._wait_for(lambda: server.poll() is None and ready(self.state), "migrate", timeout=30)
                 command = [sys.executable, "-m", "airflow", "db", "migrate"]
                 migration = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
+                if not migration.returncode:
+                    slim(self.state)
             finally:
                 server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
                 server.wait(timeout=20)
@@ -141,7 +143,7 @@ class LocalStack:
         return settings.environment(self.state, labs) | settings.secrets_for_one_stack()
 
     def launch(self, labs: Sequence[Lab]) -> None:
-        """Start the keeper; its programs start one by one with `start_part`."""
+        """Start the keeper; its programs start one by one with `start_part`, but for the nursery, which starts now."""
         state = self.state
         run = state.folder
         names = [name for lab in labs for name in lab.connections]
@@ -156,7 +158,9 @@ class LocalStack:
         home = run / "airflow"
         programs = [postgres.program(run), self.broker.program(state)]
         if state.forked:
-            programs.append(Program("nursery", [sys.executable, str(NURSERY), str(run / "nursery.sock")], home))
+            nest = [sys.executable, str(NURSERY), str(run / "nursery.sock")]
+            # Importing Airflow takes longest of all, and needs nothing of the stack yet.
+            programs.append(Program("nursery", nest, home, at_once=True))
         for name, command in AIRFLOW_PARTS.items():
             port = ["--port", str(state.ports[name])] if name in state.ports else []
             launcher = [sys.executable, "-m", "labkit.airflow.launch"]
@@ -195,11 +199,6 @@ class LocalStack:
             until(condition, seconds=timeout, pause=0.02)
         except TimeoutError as error:
             raise LabError("stack.part_failed", part=part, details=_tail(self.log_file(part))) from error
-
-    def start_nursery(self) -> None:
-        """Start importing Airflow, which needs nothing of the stack yet."""
-        if self.state.forked:
-            self.start_part("nursery")
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""

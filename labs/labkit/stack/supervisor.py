@@ -32,6 +32,7 @@ class Program:
         user: Whose rights it runs with, where that is not the caller's.
         stop_signal: What asks it to end cleanly.
         keep: Whether it comes back when it dies.
+        at_once: Whether it starts with supervisord and not when asked to.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Program:
     user: str | None = None
     stop_signal: str = "TERM"
     keep: bool = True
+    at_once: bool = False
 
 
 def _escaped(value: object) -> str:
@@ -90,7 +92,7 @@ def write_configuration(folder: Path, programs: Sequence[Program]) -> Path:
             f"[program:{program.name}]",
             f"command={_command(program.command)}",
             f"directory={_escaped(program.folder)}",
-            "autostart=false",
+            f"autostart={'true' if program.at_once else 'false'}",
             f"autorestart={'true' if program.keep else 'false'}",
             "startsecs=1",
             "startretries=1000",
