@@ -6,6 +6,7 @@ Each figure is a ratio or a bound that was set beforehand. The figures of a run 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import platform
@@ -184,13 +185,18 @@ def latencies(stack: LocalStack) -> tuple[list[float], list[float]]:
     first = config.main(config.labs()).first_event
     assert first is not None
     to_run, to_end = [], []
+    ticked = dt.datetime.now(dt.UTC)
     for number in range(EVENTS):
-        # The trigger starts anew 2 s after each event; the odd part keeps clear of everybody's 1 s loops.
-        time.sleep(4 + (number * 0.137) % 1)
+        # The trigger starts anew within 2 s of each event. What is left to chance is where in the triggerer's loop of
+        # 1 s an event falls: they are spread evenly over it, in an order of no meaning, from when it last came round.
+        time.sleep(1)
+        due = ticked + dt.timedelta(seconds=4 + (number * 7 % EVENTS + 0.5) / EVENTS)
+        time.sleep(max(0, (due - dt.datetime.now(dt.UTC)).total_seconds()))
         value = trace.as_text({**first.value, "order_id": 100 + number})
         message = stack.broker.publish(stack.state, first.topic, [value])[0]
         with stack.metadata() as database:
             journey = trace.follow(database, message, timeout=60, log=lambda: stack.log("triggerer"))
+        ticked = next(stage.at for stage in journey.stages if stage.name == "asset_event")
         to_run.append(journey.seconds("dag_run") or 0)
         to_end.append(journey.seconds("run_end") or 0)
     return to_run, to_end

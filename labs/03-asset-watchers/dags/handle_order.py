@@ -12,7 +12,7 @@ order_arrived = MessageQueueTrigger(
     scheme="kafka",
     topics=["orders"],
     kafka_config_id="kafka_orders",
-    poll_timeout=0.1,
+    poll_timeout=0.05,
 )
 # [/trigger]
 

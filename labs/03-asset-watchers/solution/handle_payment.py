@@ -12,7 +12,7 @@ payment_arrived = MessageQueueTrigger(
     scheme="kafka",
     topics=["payments"],
     kafka_config_id="kafka_payments",
-    poll_timeout=0.1,
+    poll_timeout=0.05,
 )
 payments = Asset(
     name="payments",
