@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PATIENCE = 180.0
 """Seconds for a start on a busy machine; it takes 10 to 20 on a quiet one."""
 
+NETWORK = re.compile(r"(HTTPS?|ALL|NO)_PROXY|(REQUESTS|CURL)_CA_BUNDLE|SSL_CERT_(FILE|DIR)", re.IGNORECASE)
+"""Variables that say how this machine reaches the network: a person's shell has them, so a checkout has them too."""
+
 SHARED = (Path("/tmp"), Path("/dev/shm"))
 """Where programs put files whatever TMPDIR says."""
 
@@ -93,6 +96,7 @@ class Checkout:
         made.home.mkdir()
         made.before = {folder: _names(folder) for folder in SHARED}
         made.environment = {
+            **{name: value for name, value in os.environ.items() if NETWORK.fullmatch(name)},
             "PATH": f"{base / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(made.home),
             "TMPDIR": str(made.tmp),

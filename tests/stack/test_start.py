@@ -19,6 +19,7 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+\S*")
 def test_a_start_from_nothing_ends_well(first_start: subprocess.CompletedProcess[str]) -> None:
     assert first_start.returncode == 0, first_start.stdout + first_start.stderr
     assert first_start.stderr == ""
+    assert "mock" not in first_start.stdout, "the tests need Maven Central once, for Apache Kafka"
 
 
 def test_a_start_shows_the_way_of_an_event_to_a_succeeded_run(
