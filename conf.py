@@ -5,6 +5,7 @@
 Environment:
     BOOK_LANG: `en` or `zh-TW`; which tree, and the words of the theme.
     BOOK_EXECUTE: `off` (default) or `cache`: run the notebooks, each set of cells once, for both languages.
+    BOOK_PAGES: with `cache`, the lab pages to run, their names separated by blanks; all by default.
     BOOK_CACHE: where `cache` keeps its results. `./lab site` keys it by the labs and the lock, so none is stale.
     BOOK_STAMP: JSON `{airflow, date, cores, machine}`: what the notebooks ran on.
     BOOK_URL: the address the site will have. Without it there is no sitemap, and no canonical and hreflang links.

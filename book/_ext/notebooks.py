@@ -17,6 +17,7 @@ from sphinx.errors import ConfigError
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.config import Config
     from sphinx.util.typing import ExtensionMetadata
 
 RAN = {
@@ -75,6 +76,18 @@ def is_notebook(doctree: nodes.Node | None) -> bool:
     )
 
 
+def has_outputs(doctree: nodes.Node) -> bool:
+    """Tell whether the page's cells were run."""
+    return any(node.get("nb_element") == "cell_code_output" for node in doctree.findall(nodes.container))
+
+
+def choose_pages(app: Sphinx, config: Config) -> None:
+    """Leave out the notebooks that BOOK_PAGES does not name: each takes minutes, and a reader may want one."""
+    if wanted := os.environ.get("BOOK_PAGES", "").split():
+        pages = sorted(Path(app.srcdir).glob("labs/*.md"))
+        config.nb_execution_excludepatterns = [f"labs/{page.name}" for page in pages if page.stem not in wanted]
+
+
 def move_outputs(app: Sphinx) -> None:
     """Keep each language's outputs beside its doctrees."""
     folder = Path(app.doctreedir) / "jupyter_execute"
@@ -89,6 +102,7 @@ def check_stamp(app: Sphinx) -> None:
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Run after MyST-NB has made its settings (it does so at the default priority)."""
     app.add_config_value("book_stamp", None, "html")
+    app.connect("config-inited", choose_pages)
     app.connect("builder-inited", check_stamp)
     app.connect("builder-inited", move_outputs, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

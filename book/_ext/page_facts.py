@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sphinx.util import logging
 
-from notebooks import describe_run, is_notebook
+from notebooks import describe_run, has_outputs, is_notebook
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -30,7 +30,7 @@ def facts(app: Sphinx, page: str, meta: dict[str, Any], doctree: nodes.document)
             LOGGER.warning("minutes must be a whole number, not %r", minutes, location=page, type="book")
         out.append(MINUTES[lang].format(minutes))
     if is_notebook(doctree):
-        out.append(describe_run(app.config.book_stamp, lang))
+        out.append(describe_run(app.config.book_stamp if has_outputs(doctree) else None, lang))
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping, Sequence  # noqa: TC003  dataclass fields are read at run time
+from collections.abc import Iterable, Mapping, Sequence  # noqa: TC003  dataclass fields are read at run time
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003  dataclass fields are read at run time
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 from labkit import paths
 from labkit.errors import LabError, usage_error
 from labkit.i18n import LANGUAGES, Language, language
+
+CONNECTION_KINDS = ("aws", "http", "postgres")
+"""What a lab's connections may lead to, besides Kafka."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,13 @@ class FirstEvent:
 
 @dataclass(frozen=True)
 class Lab:
-    """One lab: a folder, its Dags, what it needs from the stack, its steps."""
+    """One lab: a folder, its Dags, what it needs from the stack, its steps.
+
+    Attributes:
+        connections: Ids of Kafka connections, each a consumer group of its own.
+        other_connections: Id → kind of the others; `CONNECTION_KINDS` has the kinds.
+        on_demand: Dags that stay paused until a step asks for them.
+    """
 
     folder: Path
     number: int
@@ -52,6 +61,8 @@ class Lab:
     connections: tuple[str, ...]
     steps: tuple[Step, ...]
     first_event: FirstEvent | None = field(default=None)
+    other_connections: Mapping[str, str] = field(default_factory=dict)
+    on_demand: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -160,6 +171,14 @@ class _Reader:
     def optional(self, key: str) -> Any:
         return self.need(self.table, key, dict) if key in self.table else {}
 
+    def kinds(self, key: str, allowed: Iterable[str]) -> dict[str, str]:
+        """Return a table of names, each with one of a few words."""
+        found = self.optional(key)
+        for name, kind in found.items():
+            if kind not in allowed:
+                raise self.wrong(f"{key}.{name}", " | ".join(allowed))
+        return dict(found)
+
     def step(self, row: Any, position: int) -> Step:
         at = f"steps[{position}]"
         if not isinstance(row, dict):
@@ -194,6 +213,8 @@ def _read(path: Path) -> Lab:
         connections=reader.texts(kafka, "connections", "kafka."),
         steps=tuple(reader.step(row, position) for position, row in enumerate(rows, start=1)),
         first_event=reader.first_event(),
+        other_connections=reader.kinds("connections", CONNECTION_KINDS),
+        on_demand=reader.texts(table, "on_demand", ""),
     )
 
 

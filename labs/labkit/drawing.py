@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
-from itertools import pairwise
+import itertools
+import statistics
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from labkit.trace import Journey
 
 INK = "#7a828c"
 """Text and axes: enough contrast on white and on the dark theme's background alike."""
+WIDTH = 5.2
+"""Inches: what a phone's screen shows without shrinking the letters too far."""
 # Okabe and Ito's palette: tells apart for every common kind of colour vision.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 
@@ -48,8 +54,8 @@ def timeline(journey: Journey) -> Drawing:
     """Return one bar for each part of a message's way, labelled with its milliseconds."""
     with mpl.rc_context(STYLE):
         stages = journey.stages
-        figure = Figure(figsize=(5.2, 0.36 * len(stages) + 0.6), layout="constrained")
-        axes = figure.subplots()
+        figure = Figure(figsize=(WIDTH, 0.36 * len(stages) + 0.6), layout="constrained")
+        axes = _plain_axes(figure)
         start = journey.message.produced_at
         times = [(stage.at - start).total_seconds() * 1000 for stage in stages]
         for row, (stage, since) in enumerate(zip(stages[1:], times, strict=False)):
@@ -57,11 +63,119 @@ def timeline(journey: Journey) -> Drawing:
             axes.barh(row, took, left=since, height=0.62, color=COLOURS[row % len(COLOURS)])
             axes.text(times[row + 1], row, f" {took:,.0f} ms", va="center")
             del stage
-        names = [f"{one.name} → {two.name}" for one, two in pairwise(stages)]
+        names = [f"{one.name} → {two.name}" for one, two in itertools.pairwise(stages)]
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.set_xlabel("ms")
         axes.set_xlim(0, max(times) * 1.15)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
     return Drawing(figure)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A bar of a Gantt chart: in which lane, from when to when (seconds), of which kind."""
+
+    lane: str
+    begin: float
+    end: float
+    kind: str = ""
+
+
+def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), unit: str = "s") -> Drawing:
+    """Return a lane for each name, from top to bottom in order of appearance, with bars in it.
+
+    Args:
+        spans: The bars; each kind has a colour of its own, named below the chart where there are several.
+        marks: Moments to mark in all lanes, such as arrivals; seconds.
+        unit: What the axis says.
+    """
+    lanes = list(dict.fromkeys(span.lane for span in spans))
+    kinds = list(dict.fromkeys(span.kind for span in spans))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.3 * len(lanes) + 1.1), layout="constrained")
+        axes = _plain_axes(figure)
+        for kind, colour in zip(kinds, itertools.cycle(COLOURS), strict=False):
+            chosen = [span for span in spans if span.kind == kind]
+            axes.barh(
+                [lanes.index(span.lane) for span in chosen],
+                [span.end - span.begin for span in chosen],
+                left=[span.begin for span in chosen],
+                height=0.66,
+                color=colour,
+                edgecolor=INK,
+                linewidth=0.4,
+                label=kind,
+            )
+        for mark in marks:
+            axes.axvline(mark, color=INK, linewidth=0.6, linestyle=":")
+        axes.set_yticks(range(len(lanes)), lanes)
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        if len(kinds) > 1:
+            _legend(axes, len(kinds))
+    return Drawing(figure)
+
+
+def dots(groups: Mapping[str, Sequence[float]], *, unit: str = "s", logarithmic: bool = False) -> Drawing:
+    """Return a row of dots for each group, one a value, with its median as a line and a number.
+
+    Args:
+        groups: Name → values.
+        unit: What the axis says.
+        logarithmic: Where the groups differ by powers of ten.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.55 * len(groups) + 0.9), layout="constrained")
+        axes = _plain_axes(figure)
+        for row, (values, colour) in enumerate(zip(groups.values(), itertools.cycle(COLOURS), strict=False)):
+            # Spread by position, not by chance: the same values give the same picture.
+            heights = [row + 0.28 * ((number % 5) - 2) / 2 for number in range(len(values))]
+            axes.scatter(values, heights, s=22, color=colour, alpha=0.75, linewidths=0)
+            if values:
+                middle = statistics.median(values)
+                axes.plot([middle, middle], [row - 0.38, row + 0.38], color=INK, linewidth=2)
+                axes.text(middle, row - 0.42, f"{middle:.2g} {unit}", ha="center", va="bottom")
+        if logarithmic:
+            axes.set_xscale("log")
+        else:
+            axes.set_xlim(left=0)
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.set_ylim(len(groups) - 0.4, -0.8)
+        axes.set_xlabel(unit)
+    return Drawing(figure)
+
+
+def levels(series: Mapping[str, Sequence[tuple[float, float]]], *, unit: str = "s", what: str = "") -> Drawing:
+    """Return steps over time, one line a series, each in a strip of its own below the other.
+
+    Args:
+        series: Name → (moment, value) pairs in order; a value holds until the next.
+        unit: What the time axis says.
+        what: What the values are, in a word or two.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.05 * len(series) + 0.7), layout="constrained")
+        strips = figure.subplots(len(series), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, (name, pairs), colour in zip(strips, series.items(), itertools.cycle(COLOURS), strict=False):
+            moments, values = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+            axes.fill_between(moments, values, step="post", color=colour, alpha=0.8, linewidth=0)
+            axes.set_title(name, loc="left", fontsize=11)
+            axes.yaxis.get_major_locator().set_params(integer=True)
+            for side in ("top", "right"):
+                axes.spines[side].set_visible(False)
+            axes.set_ylim(bottom=0)
+        strips[-1].set_xlabel(unit)
+        if what:
+            figure.supylabel(what, fontsize=11)
+    return Drawing(figure)
+
+
+def _plain_axes(figure: Figure) -> Any:
+    axes = figure.subplots()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return axes
+
+
+def _legend(axes: Any, columns: int) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.22), ncols=min(columns, 4), frameon=False, handlelength=1)

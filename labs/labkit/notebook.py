@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import functools
 import html
+import re
 from typing import TYPE_CHECKING, Any
 
-from labkit import config, session, trace
+from labkit import arrivals, config, session, trace
 from labkit.airflow.api import Api
+from labkit.brokers import shop
+from labkit.brokers.client import Sender
 from labkit.errors import LabError
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -100,6 +103,48 @@ class Notebook:
         config.find_topic(topic)
         return self._stack.broker.publish(self._stack.state, topic, [trace.as_text(value)])[0]
 
+    def stream(
+        self, topic: str, values: Sequence[dict[str, Any]], *, rate: float, seed: int | None = None
+    ) -> list[Message]:
+        """Send JSON objects to a topic one after the other, and return what the broker acknowledged, in order.
+
+        Args:
+            topic: The topic.
+            values: What to send.
+            rate: How many a second, on average.
+            seed: Arrivals come at random times that this number repeats; None for arrivals like a clock's.
+        """
+        config.find_topic(topic)
+        sender = Sender(self._stack.state.bootstrap)
+        for position in arrivals.paced(arrivals.poisson(len(values), rate, seed)):
+            sender.send(topic, trace.as_text(values[position]))
+        return sender.finish()
+
+    def serve(self, part: str) -> str:
+        """Start a part that runs on demand, such as `aws`, and return its address; it ends with the stack."""
+        self._stack.serve(part)
+        return f"http://127.0.0.1:{self._stack.state.ports[part]}"
+
+    def shop(self, statements: str, **values: object) -> pd.DataFrame:
+        """Run SQL in the tea shop's own database and return the rows of the last statement.
+
+        `:name` stands for a value. The database is made when it is first asked.
+        """
+        return _frame(*shop.run(self._stack.state, *_placeholders(statements, values)))
+
+    def log(self, part: str) -> list[str]:
+        """Return the lines that a part of the stack has written so far."""
+        return list(self._stack.log(part))
+
+    def restart(self, part: str) -> None:
+        """Stop a part of the stack and start it again."""
+        self._stack.restart(part)
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """Return the answer of Airflow's REST API to one request; `path` begins below `/api/v2/`."""
+        with self._api() as api:
+            return api.call(method, path, **arguments)
+
     def follow(self, message: Message, timeout: float = 60) -> Followed:
         """Wait until the run that the message caused has ended, and return its way there.
 
@@ -111,14 +156,7 @@ class Notebook:
 
     def sql(self, query: str, **values: object) -> pd.DataFrame:
         """Return the answer of the metadata database; `:name` in the query stands for a value."""
-        import re  # noqa: PLC0415
-
-        import pandas as pd  # noqa: PLC0415
-
-        # `::` is PostgreSQL's cast, `:name` ours; psycopg2 knows %(name)s.
-        text = re.sub(r"(?<!:):([A-Za-z_]\w*)", r"%(\1)s", query.replace("%", "%%") if values else query)
-        columns, rows = self._metadata.table(text, values or None)
-        return pd.DataFrame(rows, columns=columns)
+        return _frame(*self._metadata.table(*_placeholders(query, values)))
 
     def pause(self, dag: str) -> None:
         """Pause a Dag."""
@@ -212,6 +250,20 @@ class Notebook:
             for row in self._metadata.events(limit)
         ]
         return pd.DataFrame(rows)
+
+
+def _placeholders(query: str, values: dict[str, object]) -> tuple[str, dict[str, object] | None]:
+    """Return a question with its placeholders as psycopg2 has them: `:name` becomes `%(name)s`, `::` stays a cast."""
+    if not values:
+        return query, None
+    return re.sub(r"(?<!:):([A-Za-z_]\w*)", r"%(\1)s", query.replace("%", "%%")), values
+
+
+def _frame(columns: list[str], rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return rows as a table; one without rows has its columns all the same."""
+    import pandas as pd  # noqa: PLC0415
+
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _as_html(table: pd.DataFrame) -> str:

@@ -19,7 +19,7 @@ from labkit.i18n import LANGUAGES, t
 from labkit.ui import console, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 OUT = paths.BUILD / "site"
@@ -60,11 +60,12 @@ def _sphinx(language: str, out: Path, *, environment: dict[str, str]) -> subproc
     )
 
 
-def build(*, execute: bool) -> None:
+def build(*, execute: bool, pages: Sequence[str] = ()) -> None:
     """Build both languages.
 
     Args:
         execute: Run the notebooks against the running stack, or take what was run on the very same sources.
+        pages: Names of the lab pages to run; all by default.
 
     Raises:
         LabError: Sphinx found something wrong; its words are in the details.
@@ -79,6 +80,7 @@ def build(*, execute: bool) -> None:
         cache.mkdir(parents=True, exist_ok=True)
         path = os.pathsep.join(filter(None, [str(paths.LABS), os.environ.get("PYTHONPATH", "")]))
         environment = {"BOOK_EXECUTE": "cache", "BOOK_CACHE": str(cache), "BOOK_STAMP": stamp(), "PYTHONPATH": path}
+        environment["BOOK_PAGES"] = " ".join(pages)
     # Next to the old site until it is whole: whoever is reading keeps reading.
     draft = paths.BUILD / "site.new"
     shutil.rmtree(draft, ignore_errors=True)
@@ -114,23 +116,32 @@ def stamp() -> str:
     return json.dumps(facts)
 
 
-def build_executed() -> None:
-    """Build both languages with the notebooks run on the running stack, which they find by themselves."""
+def build_executed(pages: Sequence[str] = ()) -> None:
+    """Build both languages with the notebooks run on the running stack, which they find by themselves.
+
+    Args:
+        pages: Names of the lab pages to run; all by default.
+    """
     with step(t("site.building")):
-        build(execute=True)
+        build(execute=True, pages=pages)
     _STAMP.write_text(_key(paths.LABS, paths.BOOK), encoding="utf-8")
 
 
-def build_for_start() -> None:
+def build_for_start(page: str) -> None:
     """Build the site after a start, unless the one there is made from the same sources.
 
-    A site that cannot be built does not make a running stack useless: the reason is shown, and life goes on.
+    Only one notebook is run, that of the lab which the start is about: the others take minutes, and their pages say
+    how to run them. A site that cannot be built does not make a running stack useless: the reason is shown, and life
+    goes on.
+
+    Args:
+        page: The name of its lab page.
     """
     key = _key(paths.LABS, paths.BOOK)
     if is_built() and _STAMP.exists() and _STAMP.read_text(encoding="utf-8") == key:
         return
     try:
-        build_executed()
+        build_executed([page])
     except LabError as error:
         console.print(error.details, style="dim", markup=False)
         console.print(f"[yellow]![/] {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -234,6 +235,24 @@ def test_notebook_runs_once_for_both_languages(
     for lang in LANGUAGES:
         assert "six times seven is 42" in html(site, lang, "notebook")
     assert {entry.name for entry in site.iterdir()} == set(LANGUAGES)
+
+
+def test_only_the_pages_that_were_asked_for_are_run(mini: Mini, tmp_path: Path) -> None:
+    book = mini.site.parents[1] / "book"
+    env = {"BOOK_EXECUTE": "cache", "BOOK_CACHE": str(tmp_path / "cache"), "RUNS": str(tmp_path / "runs")}
+    (tmp_path / "book").symlink_to(book)
+    (book / "en" / "labs").mkdir()
+    for name in ("one", "two"):
+        (book / "en" / "labs" / f"{name}.md").write_text(NOTEBOOK.format(title=name), encoding="utf-8")
+    stamp = json.dumps({"airflow": "3.3.2", "date": "2026-11-03", "cores": 2, "machine": "x86_64"})
+    try:
+        run_sphinx(tmp_path / "book", tmp_path, "en", BOOK_PAGES="one other", BOOK_STAMP=stamp, **env)
+    finally:
+        shutil.rmtree(book / "en" / "labs")
+    ran = {name: "six times seven is 42" in html(tmp_path / "site", "en", f"labs/{name}") for name in ("one", "two")}
+    assert ran == {"one": True, "two": False}
+    assert "Run on Airflow 3.3.2" in html(tmp_path / "site", "en", "labs/one")
+    assert "This build did not run the notebook" in html(tmp_path / "site", "en", "labs/two")
 
 
 def test_notebook_says_where_it_ran(mini: Mini) -> None:

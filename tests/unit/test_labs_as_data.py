@@ -88,6 +88,12 @@ def test_an_unknown_lab_is_refused_with_the_known_ones(
     assert refused.value.exit_code == USAGE
 
 
+def test_a_lab_tells_what_it_needs_beside_kafka(labs: Callable[[str], Path]) -> None:
+    labs(f'on_demand = ["brew"]\n{WHOLE}\n[connections]\ns3 = "aws"\n')
+    assert config.lab("08").other_connections == {"s3": "aws"}
+    assert config.lab("08").on_demand == ("brew",)
+
+
 def test_an_unknown_step_is_refused_with_the_known_ones(labs: Callable[[str], Path]) -> None:
     labs(WHOLE)
     assert config.lab("08").step("boil").title["en"] == "Boil"
@@ -119,7 +125,7 @@ def test_broken_toml_is_told_with_file_reason_and_remedy(text: str | bytes, labs
 
 def cut(*keys: str, value: object = None) -> str:
     """Return the whole file without one entry, or with another value for it."""
-    table = tomllib.loads(WHOLE)
+    table = tomllib.loads(f'on_demand = ["brew"]\n{WHOLE}\n[connections]\ns3 = "aws"\n')
     inner = table
     for key in keys[:-1]:
         inner = inner[int(key)] if key.isdigit() else inner[key]  # type: ignore[call-overload]
@@ -178,8 +184,19 @@ def test_a_missing_or_wrong_entry_is_named(
         (("first_event",), 1, "`first_event`"),
         (("steps",), [1, 2], "`steps[1]`"),
         (("steps", "0", "hints", "en"), [], "`steps[1].hints.en`"),
+        (("connections",), {"s3": "ftp"}, "`connections.s3`"),
+        (("on_demand",), "brew", "`on_demand`"),
     ],
-    ids=["kafka is a text", "topics is a text", "connection is a number", "event is a number", "steps", "no hints"],
+    ids=[
+        "kafka is a text",
+        "topics is a text",
+        "connection is a number",
+        "event is a number",
+        "steps",
+        "no hints",
+        "unknown kind",
+        "on demand is a text",
+    ],
 )
 def test_a_wrong_entry_is_named_however_deep_it_stands(
     keys: tuple[str, ...], value: object, named: str, labs: Callable[[str], Path]

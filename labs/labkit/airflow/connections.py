@@ -1,13 +1,16 @@
-"""Airflow's connections to the broker, in a file that only the stack's owner can read."""
+"""Airflow's connections to what the labs speak to, in a file that only the stack's owner can read."""
 
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from labkit.stack.state import State
 
 
 def file(run: Path) -> Path:
@@ -41,15 +44,43 @@ def kafka(connection: str, bootstrap: str) -> dict[str, Any]:
     return {"conn_type": "kafka", "extra": extra}
 
 
-def write(run: Path, names: Iterable[str], bootstrap: str) -> None:
-    """Write the connections `names`, all to the broker at `bootstrap`."""
-    _replace(run, {name: kafka(name, bootstrap) for name in names})
+def aws(state: State) -> dict[str, Any]:
+    """Return a connection to the stand-in for AWS; it takes any key, and this one is nobody's."""
+    extra = {"endpoint_url": state.aws_url, "region_name": "us-east-1"}
+    return {"conn_type": "aws", "login": "lab", "password": secrets.token_hex(16), "extra": extra}
+
+
+def http(state: State) -> dict[str, Any]:
+    """Return a connection to Airflow's own interface, the one web server that is always there."""
+    return {"conn_type": "http", "host": "127.0.0.1", "schema": "http", "port": state.ports["api-server"]}
+
+
+def postgres(state: State) -> dict[str, Any]:
+    """Return a connection to the shop's database, in the same server as Airflow's own; its socket needs no password."""
+    place = state.shop_database
+    return {"conn_type": "postgres", "host": place["host"], "login": place["user"], "schema": place["dbname"]}
+
+
+KINDS = {"aws": aws, "http": http, "postgres": postgres}
+
+
+def write(state: State, names: Iterable[str], others: Mapping[str, str]) -> None:
+    """Write all connections.
+
+    Args:
+        state: The stack.
+        names: Of Kafka connections.
+        others: Id → kind of the rest.
+    """
+    table = {name: kafka(name, state.bootstrap) for name in names}
+    _replace(state.folder, table | {name: KINDS[kind](state) for name, kind in others.items()})
 
 
 def move(run: Path, bootstrap: str) -> None:
-    """Point the connections that are there to a broker's new address."""
-    names = json.loads(file(run).read_text(encoding="utf-8")) if file(run).exists() else {}
-    write(run, names, bootstrap)
+    """Point the Kafka connections that are there to a broker's new address."""
+    table = json.loads(file(run).read_text(encoding="utf-8")) if file(run).exists() else {}
+    moved = {name: kafka(name, bootstrap) for name, one in table.items() if one["conn_type"] == "kafka"}
+    _replace(run, table | moved)
 
 
 def _replace(run: Path, table: dict[str, Any]) -> None:

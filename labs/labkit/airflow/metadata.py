@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extras
+import psycopg2.sql
 
 from labkit.errors import LabError
 
@@ -30,9 +32,14 @@ def ready(state: State) -> bool:
     except psycopg2.OperationalError as error:
         if "does not exist" not in str(error) or "No such file" in str(error):
             return False
-        with _server(place, "template1") as cursor:
-            cursor.execute("CREATE DATABASE airflow")
+        make_database(state, "airflow")
     return True
+
+
+def make_database(state: State, name: str) -> None:
+    """Make an empty database in the stack's server; one that is there already is left alone."""
+    with _server(dict(state.database), "template1") as cursor, contextlib.suppress(psycopg2.errors.DuplicateDatabase):
+        cursor.execute(psycopg2.sql.SQL("CREATE DATABASE {}").format(psycopg2.sql.Identifier(name)))
 
 
 def slim(state: State) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import random
-import time
 from typing import Any
 
 import click
 
-from labkit import config, session
+from labkit import arrivals, config, session
 from labkit.brokers.client import Sender
 from labkit.cli import Command
 from labkit.errors import usage_error
@@ -33,11 +31,7 @@ def command(topic: str, value: str, burst: int, rate: float | None, seed: int | 
     if burst > 1 and "seq" not in table:
         table = {**table, "seq": 0}
     sender = Sender(stack.state.bootstrap)
-    pauses = random.Random(seed)  # noqa: S311  a reproducible stream of arrivals, not a secret
-    for position in range(burst):
-        if position and rate:
-            # Seeded, arrivals come at random as real ones do (a Poisson stream); else like a clock.
-            time.sleep(pauses.expovariate(rate) if seed is not None else 1 / rate)
+    for position in arrivals.paced(arrivals.poisson(burst, rate, seed)) if rate else range(burst):
         sender.send(topic, as_text({**table, "seq": position + 1} if burst > 1 else table))
     messages = sender.finish()
     last = messages[-1]

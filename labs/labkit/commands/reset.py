@@ -37,7 +37,7 @@ def command(lab: str | None, *, solution: bool, yes: bool) -> None:
                 file.unlink()
         lay_out([one], solution=solution, anew=True)
         progress.forget(one.name)
-        _unpause(one)
+        _pause_as_at_first(one)
         console.print(t("reset.solution" if solution else "reset.done", work=one.work.relative_to(paths.ROOT)))
 
 
@@ -51,8 +51,8 @@ def _changed(lab: config.Lab) -> list[Path]:
     return [file for file in sorted(lab.work.glob("*.py")) if file.read_bytes() not in known]
 
 
-def _unpause(lab: config.Lab) -> None:
-    """Let the lab's paused Dags go on, where a stack runs."""
+def _pause_as_at_first(lab: config.Lab) -> None:
+    """Let the lab's paused Dags go on and pause those that run on demand only, where a stack runs."""
     state = states.load()
     if state is None or not LocalStack(state).alive:
         return
@@ -61,6 +61,7 @@ def _unpause(lab: config.Lab) -> None:
         dags = metadata.dags()
     with Api(state) as api:
         for dag, row in dags.items():
-            if row["is_paused"] and row["bundle_name"] in {lab.name, f"{lab.name}-work"}:
-                api.set_paused(dag, paused=False)
+            wanted = dag in lab.on_demand
+            if row["is_paused"] != wanted and row["bundle_name"] in {lab.name, f"{lab.name}-work"}:
+                api.set_paused(dag, paused=wanted)
                 api.reparse(dag)

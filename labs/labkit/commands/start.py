@@ -55,7 +55,7 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
                 session.sweep()
             raise
         if not no_site:
-            site.build_for_start()
+            site.build_for_start(config.main(labs).name)
         _where_to_go(stack, labs, with_site=not no_site and site.is_built())
 
 

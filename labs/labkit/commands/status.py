@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from labkit import session
+from labkit import config, session
 from labkit.cli import Command
 from labkit.i18n import t
 from labkit.ui import console, size
@@ -51,7 +51,8 @@ def command() -> None:
     console.print(table)
     with stack.metadata() as metadata:
         failures = metadata.import_failures()
-        paused = [dag for dag, row in metadata.dags().items() if row["is_paused"]]
+        on_demand = {dag for one in config.labs() for dag in one.on_demand}
+        paused = [dag for dag, row in metadata.dags().items() if row["is_paused"] and dag not in on_demand]
     for failure in failures:
         place = f"{failure.file}:{failure.line}" if failure.line else failure.file
         console.print(f"[red]✗[/] {t('status.import_error', file=escape(place))}", soft_wrap=True)

@@ -22,7 +22,7 @@ import psutil
 from labkit import __version__, paths
 from labkit.airflow import connections, health, nursery, settings
 from labkit.airflow.metadata import Metadata, ready, slim
-from labkit.brokers import jars
+from labkit.brokers import jars, moto
 from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
@@ -52,7 +52,7 @@ AIRFLOW_PARTS = {
 """Airflow's processes and their commands, in the order in which an event needs them."""
 
 NURSERY = Path(nursery.__file__)
-ON_DEMAND = frozenset({"notebook"})
+ON_DEMAND = frozenset({"notebook", moto.NAME})
 """Parts that run only when asked for."""
 
 
@@ -147,7 +147,8 @@ class LocalStack:
         state = self.state
         run = state.folder
         names = [name for lab in labs for name in lab.connections]
-        connections.write(run, names, state.bootstrap)
+        others = {name: kind for lab in labs for name, kind in lab.other_connections.items()}
+        connections.write(state, names, others)
         for lab in labs:
             lab.work.mkdir(parents=True, exist_ok=True)
         supervisor.write_configuration(run, self._programs())
@@ -184,6 +185,7 @@ class LocalStack:
             f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}",
         ]  # fmt: skip
         programs.append(Program("notebook", notebook, run, keep=False))
+        programs.append(moto.program(state))
         return programs
 
     def _pid_file(self, name: str) -> Path:
@@ -199,6 +201,17 @@ class LocalStack:
             until(condition, seconds=timeout, pause=0.02)
         except TimeoutError as error:
             raise LabError("stack.part_failed", part=part, details=_tail(self.log_file(part))) from error
+
+    def serve(self, name: str) -> None:
+        """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
+
+        Raises:
+            LabError: There is no such part, or it did not come up.
+        """
+        if name != moto.NAME:
+            raise LabError("stack.unknown_part", exit_code=2, part=name, known=moto.NAME)
+        self.start_part(name)
+        self._wait_for(lambda: moto.healthy(self.state), name, timeout=30)
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""
@@ -228,7 +241,7 @@ class LocalStack:
     def part_names(self) -> list[str]:
         """Return the names of all parts, in the order of starting."""
         shared = ["nursery"] if self.state.forked else []
-        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook"]
+        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook", moto.NAME]
 
     def always_on(self) -> list[str]:
         """Return the names of the parts that run as long as the stack does."""
@@ -249,6 +262,8 @@ class LocalStack:
         """Return every process with its health; parts that run on demand only when they run."""
         kept = self._kept()
         reports = health.report(self.state, self.broker)
+        if _part_state(kept.get(moto.NAME, {}).get("statename", "")) == "running":
+            reports[moto.NAME] = health.Report(moto.healthy(self.state))
         found = []
         for name in self.part_names():
             row = kept.get(name, {})

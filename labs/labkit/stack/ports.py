@@ -19,6 +19,7 @@ PREFERRED = {
     "kafka": 29092,
     "kafka-controller": 29093,
     "notebook": 28888,
+    "aws": 28500,
 }
 
 _PROMISED_FOR = 300.0

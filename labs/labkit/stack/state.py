@@ -79,6 +79,16 @@ class State:
         """How to reach the metadata database: a socket in a folder that only its owner may enter."""
         return {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
 
+    @property
+    def shop_database(self) -> dict[str, str]:
+        """How to reach the database of the tea shop: the same server, made when a lab first asks for it."""
+        return {**self.database, "dbname": "shop"}
+
+    @property
+    def aws_url(self) -> str:
+        """Where the stand-in for AWS answers, once a lab has asked for it."""
+        return f"http://127.0.0.1:{self.ports['aws']}"
+
 
 def path() -> Path:
     """Return where the state file is."""
