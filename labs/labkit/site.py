@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -19,7 +22,7 @@ from labkit.i18n import LANGUAGES, t
 from labkit.ui import console, step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 OUT = paths.BUILD / "site"
@@ -48,24 +51,43 @@ def _key(*folders: Path) -> str:
     return key.hexdigest()[:16]
 
 
-def _sphinx(language: str, out: Path, *, environment: dict[str, str]) -> subprocess.Popen[str]:
+_AT_WORK = re.compile(r"/([^/]+)\.md: Executing notebook")
+"""What MyST-NB says when it begins to run a page."""
+
+
+def _sphinx(language: str, out: Path, environment: dict[str, str], at_work: Callable[[str], None]) -> None:
+    """Build one language, and tell which notebook is at work meanwhile."""
     command = [
-        sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "-c", str(paths.ROOT),
+        sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "--no-color", "-c", str(paths.ROOT),
         "-d", str(paths.BUILD / "doctrees" / language), "-b", "html", str(paths.BOOK / language), str(out / language),
     ]  # fmt: skip
     # Sphinx gives up on a locale that the machine does not have; the pages' language is BOOK_LANG's.
     environment = {**os.environ, **environment, "BOOK_LANG": language, "LC_ALL": "C.UTF-8"}
-    return subprocess.Popen(
-        command, cwd=paths.ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
+        process = subprocess.Popen(
+            command, cwd=paths.ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=complaints
+        )
+        try:
+            for line in process.stdout or ():
+                if found := _AT_WORK.search(line):
+                    at_work(found[1])
+            process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.returncode:
+            complaints.seek(0)
+            raise LabError("site.failed", language=language, details=complaints.read()[-4000:])
 
 
-def build(*, execute: bool, pages: Sequence[str] = ()) -> None:
+def build(*, execute: bool, pages: Sequence[str] = (), at_work: Callable[[str], None] = lambda _: None) -> None:
     """Build both languages.
 
     Args:
         execute: Run the notebooks against the running stack, or take what was run on the very same sources.
         pages: Names of the lab pages to run; all by default.
+        at_work: Told the name of each page whose notebook begins to run.
 
     Raises:
         LabError: Sphinx found something wrong; its words are in the details.
@@ -86,15 +108,7 @@ def build(*, execute: bool, pages: Sequence[str] = ()) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     for language in LANGUAGES:
         # One after the other: the second finds the cells that the first has run.
-        process = _sphinx(language, draft, environment=environment)
-        try:
-            output, _ = process.communicate()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        if process.returncode:
-            raise LabError("site.failed", language=language, details=output[-4000:])
+        _sphinx(language, draft, environment, at_work)
     shutil.copyfile(paths.BOOK / "site-index.html", draft / "index.html")
     notebook_files.write()
     old = paths.BUILD / "site.old"
@@ -122,8 +136,15 @@ def build_executed(pages: Sequence[str] = ()) -> None:
     Args:
         pages: Names of the lab pages to run; all by default.
     """
-    with step(t("site.building")):
-        build(execute=True, pages=pages)
+    count = len(pages) or len(list((paths.BOOK / LANGUAGES[0] / "labs").glob("*.md")))
+    number = itertools.count(1)
+    with step(t("site.building")) as rename:
+        build(
+            execute=True,
+            pages=pages,
+            at_work=lambda page: rename(t("site.running", number=next(number), count=count, page=page)),
+        )
+        rename(t("site.building"))
     _STAMP.write_text(_key(paths.LABS, paths.BOOK), encoding="utf-8")
 
 

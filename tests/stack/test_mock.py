@@ -45,11 +45,19 @@ def test_an_event_goes_through(checkout: Checkout) -> None:
 
 
 @pytest.mark.usefixtures("mock")
-def test_a_killed_stand_in_comes_back_elsewhere_and_events_go_through_again(checkout: Checkout) -> None:
+@pytest.mark.parametrize("subscribed", [True, False], ids=["while a trigger waits", "while a trigger subscribes"])
+def test_a_killed_stand_in_comes_back_elsewhere_and_events_go_through_again(
+    checkout: Checkout, *, subscribed: bool
+) -> None:
+    if not subscribed:
+        # After each message the trigger subscribes anew, which takes the mock some seconds.
+        checkout.send("orders", 93)
+        until(lambda: checkout.handled("handle_order", 93), "the run", 90)
     before = checkout.part("kafka")
     address = checkout.stack.state.bootstrap
     assert before.pid
     os.kill(before.pid, signal.SIGKILL)
     until(lambda: checkout.part("kafka").healthy and checkout.stack.state.bootstrap != address, "it to come back", 90)
-    checkout.send("orders", 92)
-    until(lambda: checkout.handled("handle_order", 92), "the run", 90)
+    order = 94 + subscribed
+    checkout.send("orders", order)
+    until(lambda: checkout.handled("handle_order", order), "the run", 90)

@@ -2,7 +2,8 @@
 
 It speaks Kafka's protocol and keeps nothing: a restart forgets every message, and a consumer that leaves its group
 is waited for. Its port is its own choice, a new one each time, so its process writes the address down, for the
-engine and into Airflow's connections. `python -m labkit.brokers.kafka_mock ADDRESS_FILE` is that process.
+engine and into Airflow's connections, and has the triggerer start anew.
+`python -m labkit.brokers.kafka_mock ADDRESS_FILE` is that process.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tenacity
 from labkit.airflow import connections
 from labkit.brokers.client import healthy, publish
 from labkit.errors import LabError
+from labkit.stack import supervisor
 from labkit.stack.supervisor import Program
 
 if TYPE_CHECKING:
@@ -72,10 +74,15 @@ def serve(address_file: Path) -> None:
     cluster = Producer({"bootstrap.servers": "mock", "test.mock.num.brokers": 1})
     broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
     address = f"{broker.host}:{broker.port}"
+    moved = address_file.exists()
     draft = address_file.with_suffix(".new")
     draft.write_text(address, encoding="utf-8")
     draft.replace(address_file)
     connections.move(address_file.parent, address)
+    if moved:
+        # A trigger that was about to subscribe would look for the old address for ever: librdkafka tries again and
+        # again, and the provider's hook only prints its complaints.
+        supervisor.restart(address_file.parent, "triggerer")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
 
 

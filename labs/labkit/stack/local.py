@@ -310,8 +310,7 @@ class LocalStack:
     def restart(self, part: str) -> None:
         """Stop a part and start it again."""
         self.check_part(part)
-        supervisor.stop(self.state.folder, part)
-        self.start_part(part)
+        supervisor.restart(self.state.folder, part)
 
     def failing(self) -> tuple[str, str] | None:
         """Return the first part that keeps dying, with the end of its log, or None."""

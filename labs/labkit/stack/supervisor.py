@@ -167,3 +167,9 @@ def stop(folder: Path, name: str) -> None:
     """Stop a program and wait until it is gone."""
     with contextlib.suppress(xmlrpc.client.Fault):  # it is stopped already
         proxy(folder).stopProcess(name)
+
+
+def restart(folder: Path, name: str) -> None:
+    """Stop a program and start it again; returns when the old process is gone."""
+    stop(folder, name)
+    start(folder, name)
