@@ -10,6 +10,7 @@ import pendulum
 import pytest
 import yaml
 from airflow.api_fastapi.core_api import openapi
+from airflow.configuration import conf
 from airflow.providers.apache.kafka.sensors.kafka import AwaitMessageSensor, AwaitMessageTriggerFunctionSensor
 from airflow.providers.apache.kafka.triggers.await_message import AwaitMessageTrigger
 from airflow.sdk import DAG, BaseSensorOperator
@@ -65,6 +66,7 @@ def test_continuous_never_ends() -> None:
 def test_continuous_allows_one_run() -> None:
     with pytest.raises(ValueError, match="ContinuousTimetable requires max_active_runs <= 1"):
         DAG("too_many", schedule="@continuous", start_date=START)
+    assert conf.getint("core", "max_active_runs_per_dag") == 16
     assert endless("one").max_active_runs == 1
 
 

@@ -105,6 +105,8 @@ def test_no_bug_but_a_state(tmp_path: Path) -> None:
 def test_base_event_trigger() -> None:
     assert issubclass(BaseEventTrigger, BaseTrigger)
     assert BaseEventTrigger.__abstractmethods__ == BaseTrigger.__abstractmethods__, "nothing more to implement"
+    assert FileDeleteTrigger(filepath="/a").shared_stream_key() is None, "streams are shared by those that ask for it"
+    assert hasattr(FileDeleteTrigger(filepath="/a"), "asset_state_store")
     assert issubclass(FileDeleteTrigger, BaseEventTrigger)
     assert not issubclass(FileTrigger, BaseEventTrigger)
 
