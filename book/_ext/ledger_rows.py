@@ -120,6 +120,8 @@ def load(file: Path = FILE) -> Ledger:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise LedgerError(f"{file.name}: {error}") from error
+    if missing := [name for name in ("section", "row") if not raw.get(name)]:
+        raise LedgerError(f"{file.name}: lacks {' and '.join(missing)}")
     sections = tuple(
         Section(each["id"], _in_both(f"section {each['id']}", "title", each.get("title"))) for each in raw["section"]
     )

@@ -73,6 +73,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         OUTCOMES.setdefault(name, "passed")
 
 
+@pytest.hookimpl(trylast=True)  # the server stops before
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the outcomes, unless only some rows were asked for: half a run proves nothing about the rest."""
     shutil.rmtree(RUN, ignore_errors=True)
