@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.server
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -139,4 +138,3 @@ def test_marker_prevents_endless_runs(shop: list[str], tmp_path: Path, monkeypat
     assert AssetWatcher(name="allowed", trigger=trigger)
     assert [len(events(trigger)) for _ in range(3)] == [1, 1, 1], "and an interval of 60 seconds does not slow it"
     assert len(shop) == 3
-    assert "ledger_http" not in os.environ
