@@ -125,7 +125,7 @@ def prove() -> None:
         command = [sys.executable, "-m", "pytest", "-q", str(paths.ROOT / "tests" / "ledger")]
         outcome = subprocess.run(command, cwd=paths.ROOT, check=False, capture_output=True, text=True)
     if outcome.returncode:
-        console.print(f"[yellow]![/] {t('site.unproved')}")
+        console.print(f"[yellow]![/] {t('site.unproved')}", soft_wrap=True)
 
 
 def build_executed(pages: Sequence[str] = ()) -> None:
