@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 START = pendulum.datetime(2026, 1, 1, tz="UTC")
 
 
+@functools.cache
 def routes() -> set[tuple[str, str]]:
     """Return the methods and paths of Airflow's public API."""
     folder = Path(openapi.__file__).parent
