@@ -69,6 +69,7 @@ extensions = [
     "zh_search",
     "cjk_softbreak",
     "glossary",
+    "ledger",
     "lesson",
     "predict",
     "selfcheck",

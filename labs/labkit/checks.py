@@ -23,12 +23,14 @@ class Stage:
 
 
 _PYTEST = ("-m", "pytest", "-q")
+_NO_BUILDS = ("--deselect", "tests/site/test_build.py", "--deselect", "tests/site/test_ledger_page.py")
 STAGES = (
     Stage("ruff", ("-m", "ruff", "check", "."), fast=True),
     Stage("format", ("-m", "ruff", "format", "--check", "."), fast=True),
     Stage("mypy", ("-m", "mypy"), fast=True),
     Stage("unit", (*_PYTEST, "tests/unit"), fast=True),
-    Stage("text", (*_PYTEST, "tests/site", "-m", "not browser", "--deselect", "tests/site/test_build.py"), fast=True),
+    Stage("text", (*_PYTEST, "tests/site", "-m", "not browser", *_NO_BUILDS), fast=True),
+    Stage("ledger", (*_PYTEST, "tests/ledger")),
     Stage("stack", (*_PYTEST, "tests/stack")),
     Stage("site", (*_PYTEST, "tests/site")),
 )

@@ -19,6 +19,7 @@ def command(*, no_execute: bool) -> None:
         site.build(execute=False)
     else:
         session.current()  # the notebooks run on it: say so now where there is none
+        site.prove()
         site.build_executed()
     console.print(t("site.built", folder=site.OUT))
     state = states.load()
