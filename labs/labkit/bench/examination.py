@@ -180,7 +180,6 @@ class _Examination:
         self.kind: str | None = None
         self.cancelled: list[str] = []
         self.saved = 0.0
-        self.hurried = False
 
     def found(self, check: str, passed: bool | None, outcome: str, **facts: Any) -> None:  # noqa: FBT001  its nature
         """Take down a finding."""
@@ -255,7 +254,8 @@ class _Examination:
         assert self.row is not None  # noqa: S101  for the type checker
         loop.use_anyio()
         self.watcher = triggerer.Watcher(self.row, self.state, loop)
-        self.watcher.ours.add(asyncio.current_task())  # type: ignore[arg-type]  there is one
+        if (task := asyncio.current_task()) is not None:
+            self.watcher.ours.add(task)
         try:
             await self._observe(loop)
         finally:
@@ -292,12 +292,8 @@ class _Examination:
             over = True
             watcher.changed.set()
 
-        def hurry() -> None:
-            self.hurried = self.hurried or not over
-            end()
-
         timer = loop.call_later(seconds, end)
-        loop.call_real(real, hurry)
+        loop.call_real(real, end)
         while not done() and not over:
             watcher.changed.clear()
             await watcher.changed.wait()
@@ -408,9 +404,11 @@ class _Examination:
             self.found("yields", True, "each", events=caused)
         self._payloads(watcher)
         watched = round(self.watched)
-        if surplus:
+        if surplus > self.missed:
             found = {"events": surplus, "seconds": watched, "starts": watcher.starts}
             self.found("unchanged-world", False, "fires", **found)
+        elif surplus:
+            self.found("unchanged-world", None, "late")
         elif self.stuck or (not caused and self.wanted):
             self.found("unchanged-world", None, "unknown")
         else:
@@ -443,7 +441,7 @@ class _Examination:
             elif "cancelled" in self.cancelled:
                 self.found("cancels", True, "cancelled", times=self.cancelled.count("cancelled"))
             else:
-                self.found("cancels", None, "not-caught")
+                self.found("cancels", None, "unknown" if self.stuck else "not-caught")
         if watcher.left:
             self.found("leaves-nothing", False, "left", left=", ".join(watcher.left))
         elif self.stuck or not watcher.returns or "goes-on" in self.cancelled:
@@ -487,6 +485,9 @@ def _public(trigger: Any) -> dict[str, Any]:
     from airflow.triggers.base import BaseTrigger  # noqa: PLC0415
 
     class Plain(BaseTrigger):
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]  # Airflow ships it untyped
+
         def serialize(self) -> tuple[str, dict[str, Any]]:
             return "", {}
 
@@ -509,6 +510,5 @@ def _equal(one: Any, other: Any) -> bool:
     with suppress(Exception):
         if one == other:
             return type(one) is type(other) or not isinstance(one, (list, tuple, str, bytes, bool))
-    if type(one) is type(other) and type(one).__eq__ is object.__eq__ and hasattr(one, "__dict__"):
-        return bool(vars(one) == vars(other))
-    return False
+    compares = "__eq__" in {name for kind in type(one).__mro__[:-1] for name in vars(kind)}
+    return type(one) is type(other) and not compares and hasattr(one, "__dict__") and bool(vars(one) == vars(other))

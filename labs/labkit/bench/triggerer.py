@@ -91,7 +91,8 @@ class Row:
         from airflow.serialization.decoders import smart_decode_trigger_kwargs  # noqa: PLC0415
 
         read = Trigger._decrypt_kwargs(self.stored)  # noqa: SLF001  as `create_triggers` does
-        return {name: smart_decode_trigger_kwargs(value) for name, value in read.items()}
+        decode: Callable[[Any], Any] = smart_decode_trigger_kwargs
+        return {name: decode(value) for name, value in read.items()}
 
     def hash(self) -> int:
         """Return what the Dag processor compares a file's triggers with the database's by."""
@@ -193,8 +194,8 @@ class Watcher:
             self.task = asyncio.get_running_loop().create_task(self._run(trigger, self.starts), name="trigger")
             await asyncio.wait([self.task])
             task, self.task = self.task, None
-            if not task.cancelled() and (error := task.exception()):
-                self.failures.append(f"{type(error).__name__}: {error}")
+            if not task.cancelled() and (raised := task.exception()):
+                self.failures.append(f"{type(raised).__name__}: {raised}")
             self.returns.append(self.loop.time())
             self.changed.set()
             await self._count_leftovers(before, files, threads)
