@@ -204,6 +204,18 @@ def sqs(world: World) -> Case:
     )
 
 
+def message_queue(world: World) -> Case:
+    from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+
+    client = aws_client(world, "sqs")
+    url = client.create_queue(QueueName=world.name("orders"))["QueueUrl"]
+    connection = aws_connection(world)
+    return Case(
+        lambda: MessageQueueTrigger(scheme="sqs", sqs_queue=url, aws_conn_id=connection),
+        lambda n: client.send_message(QueueUrl=url, MessageBody=f"order {n}"),
+    )
+
+
 def s3_key(world: World) -> Case:
     from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
 
@@ -238,6 +250,7 @@ def kafka_shared(world: World) -> Case:
     from airflow.providers.apache.kafka.triggers.shared_stream import KafkaSharedStreamTrigger
 
     topic = world.name("orders")
+    world.kafka.cluster.list_topics(topic, timeout=10)  # the mock makes what is asked for
     connection = world.kafka.connection(topic.replace("-", "_"), **{"enable.auto.commit": False})
     return Case(
         lambda: KafkaSharedStreamTrigger(topics=[topic], kafka_config_id=connection, poll_timeout=0.05),
@@ -252,6 +265,7 @@ NEEDS = {
     "standard/FileTrigger": (file, ""),
     "http/HttpEventTrigger": (http_event, "http"),
     "amazon/SqsSensorTrigger": (sqs, "aws"),
+    "common-messaging/MessageQueueTrigger": (message_queue, "aws"),
     "amazon/S3KeyTrigger": (s3_key, "aws"),
     "apache-kafka/AwaitMessageTrigger": (kafka_await, "kafka"),
     "apache-kafka/KafkaSharedStreamTrigger": (kafka_shared, "kafka"),
