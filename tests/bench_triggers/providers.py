@@ -260,14 +260,14 @@ def kafka_shared(world: World) -> Case:
 
 
 NEEDS = {
-    "standard/FileDeleteTrigger": (file_delete, ""),
-    "standard/DirectoryFileDeleteTrigger": (directory_file_delete, ""),
-    "standard/FileTrigger": (file, ""),
-    "http/HttpEventTrigger": (http_event, "http"),
-    "amazon/SqsSensorTrigger": (sqs, "aws"),
-    "common-messaging/MessageQueueTrigger": (message_queue, "aws"),
-    "amazon/S3KeyTrigger": (s3_key, "aws"),
-    "apache-kafka/AwaitMessageTrigger": (kafka_await, "kafka"),
-    "apache-kafka/KafkaSharedStreamTrigger": (kafka_shared, "kafka"),
+    "FileDeleteTrigger": (file_delete, ""),
+    "DirectoryFileDeleteTrigger": (directory_file_delete, ""),
+    "FileTrigger": (file, ""),
+    "HttpEventTrigger": (http_event, "http"),
+    "SqsSensorTrigger": (sqs, "aws"),
+    "MessageQueueTrigger": (message_queue, "aws"),
+    "S3KeyTrigger": (s3_key, "aws"),
+    "AwaitMessageTrigger": (kafka_await, "kafka"),
+    "KafkaSharedStreamTrigger": (kafka_shared, "kafka"),
 }
-"""Provider and class → what makes the case, and the server that it needs."""
+"""Class → what makes the case, and the server that it needs."""
