@@ -59,7 +59,7 @@ def connect(name: str, **connection: Any) -> str:
 
 @contextmanager
 def http_server() -> Iterator[str]:
-    """Serve `{"ready": …}`; POST makes it true, for ever."""
+    """Serve `{"ready": …}`; POST makes it true and DELETE false."""
     ready = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,6 +72,10 @@ def http_server() -> Iterator[str]:
 
         def do_POST(self) -> None:
             ready.set()
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
+            ready.clear()
             self.do_GET()
 
         def log_message(self, *_: object) -> None:
@@ -184,6 +188,7 @@ def http_event(world: World) -> Case:
     import httpx
     from airflow.providers.http.triggers.http import HttpEventTrigger
 
+    httpx.delete(world.http)
     host, _, port = world.http.removeprefix("http://").partition(":")
     connection = connect("bench_http", conn_type="http", host=host, port=int(port), schema="http")
     return Case(

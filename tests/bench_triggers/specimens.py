@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import itertools
 import threading
 import time
@@ -100,7 +100,7 @@ class Datetime(Good):
     """Its payload holds a datetime."""
 
     def payload(self, name: str) -> Any:
-        return {"file": name, "at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}
+        return {"file": name, "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
 
 
 class Bytes(Good):

@@ -17,9 +17,7 @@ from asgiref.sync import sync_to_async
 from labkit.bench.clock import JumpingLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
-
-Run = "Callable[[Coroutine[Any, Any, Any]], Any]"
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ ENOUGH = 3
 """Events without a cause after which a quiet spell need not be watched any longer."""
 
 
-def examine(
+def examine(  # noqa: PLR0913  keywords, each with a default
     make: Any,
     *,
     cause: Callable[[int], Awaitable[object] | object] | None = None,
@@ -153,7 +153,7 @@ def _close(loop: JumpingLoop) -> None:
 class _Examination:
     """What is found, step by step."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what `examine` was given, handed on once
         self,
         trigger: Any,
         fresh: Callable[[], Any],
@@ -243,9 +243,8 @@ class _Examination:
         row = self.row
         assert row is not None  # noqa: S101  for the type checker
         try:
-            hashes = [row.hash()]
-            for one in (self.trigger, self.trigger, self.fresh()):
-                hashes.append(triggerer.hash_of(*triggerer.encode(one)))
+            made = (self.trigger, self.trigger, self.fresh())
+            hashes = [row.hash(), *(triggerer.hash_of(*triggerer.encode(one)) for one in made)]
         except Exception as error:  # noqa: BLE001  a finding
             self.found("hash-stable", False, "raises", error=_told(error))
             return
