@@ -1,4 +1,4 @@
-"""`{trigger-verdicts}`: the test bench's verdicts on triggers of Airflow's providers, as a table.
+"""Two directives: `{trigger-verdicts}`, the test bench's verdicts on providers' triggers; `{trigger-report}`, a report.
 
 They stand in `labs/labkit/bench/verdicts.toml`, which a test compares with what the bench finds. A list of triggers for
 each would be a wide table; on a phone this one is read row by row.
