@@ -1,7 +1,7 @@
-"""Two directives: `{trigger-verdicts}`, the test bench's verdicts on providers' triggers; `{trigger-report}`, a report.
+"""`{trigger-verdicts}`, the test bench's verdicts on triggers of Airflow's providers, and `{trigger-report}`, a report.
 
-They stand in `labs/labkit/bench/verdicts.toml`, which a test compares with what the bench finds. A list of triggers for
-each would be a wide table; on a phone this one is read row by row.
+The verdicts stand in `labs/labkit/bench/verdicts.toml`, the report in a file for each language; tests compare both with
+what the bench finds. A column for each check would be too wide for a phone, so the table names those not passed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sphinx.util.typing import ExtensionMetadata
 
 FILE = Path(__file__).parents[2] / "labs" / "labkit" / "bench" / "verdicts.toml"
+REPORTS = FILE.parents[3] / "tests" / "bench_triggers"
 
 WORDS = {
     "en": {
@@ -70,7 +71,19 @@ class TriggerVerdicts(SphinxDirective):
         return [section]
 
 
+class TriggerReport(SphinxDirective):
+    """The bench's report on a trigger, as it was printed; it takes no argument and has no body."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read the file of the page's language."""
+        file = REPORTS / f"report.{self.config.book_lang}.txt"
+        self.env.note_dependency(str(file))
+        text = file.read_text(encoding="utf-8").rstrip()
+        return [nodes.literal_block(text, text, language="text", classes=["trigger-report"])]
+
+
 def setup(app: Sphinx) -> ExtensionMetadata:
-    """Add the directive."""
+    """Add the directives."""
     app.add_directive("trigger-verdicts", TriggerVerdicts)
+    app.add_directive("trigger-report", TriggerReport)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
