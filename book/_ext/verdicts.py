@@ -1,7 +1,7 @@
 """`{trigger-verdicts}`, the test bench's verdicts on triggers of Airflow's providers, and `{trigger-report}`, a report.
 
 The verdicts stand in `labs/labkit/bench/verdicts.toml`, the report in a file for each language; tests compare both with
-what the bench finds. A column for each check would be too wide for a phone, so the table names those not passed.
+what the bench finds. A table with a column for each check would be too wide for a phone, so this is a list.
 """
 
 from __future__ import annotations
@@ -23,51 +23,38 @@ REPORTS = FILE.parents[3] / "tests" / "bench_triggers"
 
 WORDS = {
     "en": {
-        "head": ("Trigger", "Not passed", "Kind", "What it shows"),
-        "passed": "nothing: ✓",
         "on": {"files": "real files", "http": "a real HTTP server", "moto": "moto", "mock": "a mock of Kafka"},
-        "kind": {"long-running": "long-running", "yield-and-return": "yields and returns"},
-        "against": "{package} {version}, against {on}",
+        "kind": {"long-running": "Long-running", "yield-and-return": "Yields and returns"},
+        "row": "{package} {version}, against {on}. {kind}. {note}",
     },
     "zh-TW": {
-        "head": ("觸發器", "沒通過的", "類型", "看到了什麼"),
-        "passed": "無：✓",
         "on": {"files": "真的檔案", "http": "真的 HTTP 伺服器", "moto": "moto", "mock": "Kafka 的模擬叢集"},
         "kind": {"long-running": "長時間執行", "yield-and-return": "送出就結束"},
-        "against": "{package} {version}，對象是{on}",
+        "row": "{package} {version}，對象是{on}。{kind}。{note}",
     },
 }
 
 
-def rows(lang: str) -> list[tuple[str, str, str, str]]:
-    """Return the table's rows as Markdown."""
+def entries(lang: str) -> list[str]:
+    """Return the verdicts as lines of a Markdown definition list."""
     words: dict[str, Any] = WORDS[lang]
     out = []
     for one in tomllib.loads(FILE.read_text(encoding="utf-8"))["trigger"]:
-        against = words["against"].format(**{**one, "on": words["on"][one["on"]]})
-        signs = [f"✗&nbsp;`{check}`" for check in one["failed"]] + [f"–&nbsp;`{check}`" for check in one["open"]]
-        out.append(
-            (
-                f"`{one['name']}`<br>{against}",
-                "<br>".join(signs) or words["passed"],
-                words["kind"][one["kind"]],
-                one["note"][lang],
-            )
-        )
+        told = {"on": words["on"][one["on"]], "kind": words["kind"][one["kind"]], "note": one["note"][lang]}
+        signs = [f"✗ `{check}`" for check in one["failed"]] + [f"– `{check}`" for check in one["open"]]
+        out += [f"`{one['name']}` {' '.join(signs) or '✓'}", f": {words['row'].format(**{**one, **told})}", ""]
     return out
 
 
 class TriggerVerdicts(SphinxDirective):
-    """The table; it takes no argument and has no body."""
+    """The list; it takes no argument and has no body."""
 
     def run(self) -> list[nodes.Node]:
-        """Write the table as Markdown and have it parsed where it stands."""
+        """Write the list as Markdown and have it parsed where it stands."""
         self.env.note_dependency(str(FILE))
-        lang = self.config.book_lang
-        lines = [WORDS[lang]["head"], ("---",) * 4, *rows(lang)]
-        text = ["| " + " | ".join(line) + " |" for line in lines]
+        lines = entries(self.config.book_lang)
         section = nodes.container(classes=["trigger-verdicts"])
-        self.state.nested_parse(StringList(text, source=str(FILE)), self.content_offset, section)
+        self.state.nested_parse(StringList(lines, source=str(FILE)), self.content_offset, section)
         return [section]
 
 
