@@ -31,6 +31,7 @@ STAGES = (
     Stage("unit", (*_PYTEST, "tests/unit"), fast=True),
     Stage("text", (*_PYTEST, "tests/site", "-m", "not browser", *_NO_BUILDS), fast=True),
     Stage("ledger", (*_PYTEST, "tests/ledger")),
+    Stage("triggers", (*_PYTEST, "tests/bench_triggers")),
     Stage("stack", (*_PYTEST, "tests/stack")),
     Stage("site", (*_PYTEST, "tests/site")),
 )

@@ -12,6 +12,8 @@ export default {
     { name: "drawing", arg: { type: String, required: true }, body: { type: "myst" }, run },
     { name: "glossary-terms", run },
     { name: "seed-ledger", run },
+    { name: "trigger-report", run },
+    { name: "trigger-verdicts", run },
   ],
   roles: ["bdg-primary", "bdg-secondary", "bdg-info", "bdg-warning", "bdg-success"].map(badge),
 };
