@@ -47,7 +47,7 @@ BUNDLE = "ledger"
 @contextlib.contextmanager
 def serve(run: Path) -> Iterator[None]:
     """Run a PostgreSQL with Airflow's tables in `run`."""
-    postgres.create(run)
+    postgres.create(run, empty=True)
     program = postgres.program(run)
 
     def answers() -> bool:

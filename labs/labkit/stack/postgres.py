@@ -134,15 +134,20 @@ def keep_as_template(run: Path) -> None:
         draft.rename(template)
 
 
-def create(run: Path) -> None:
+def create(run: Path, *, empty: bool = False) -> None:
     """Make the server's data folder: a copy of the template where there is one, else a new cluster.
+
+    Args:
+        run: The stack's folder.
+        empty: Make a new cluster even where there is a template.
 
     Raises:
         LabError: `initdb` failed; its own words are in the details.
     """
     data = run / "postgres"
     as_root = os.geteuid() == 0
-    if has_template():
+    copied = has_template() and not empty
+    if copied:
         shutil.copytree(_template(), data)
     else:
         data.mkdir(mode=0o700)
@@ -151,7 +156,7 @@ def create(run: Path) -> None:
         for path in (data, *data.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
     data.chmod(0o700)
-    if has_template():
+    if copied:
         return
     command = [str(binaries(run) / "initdb"), "-D", str(data), "-U", "airflow", "--auth=trust", "--encoding=UTF8"]
     # A small write-ahead log: the default's 16 MB segments would be most of what each start copies.
