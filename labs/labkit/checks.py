@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from labkit import paths
 from labkit.errors import usage_error
-from labkit.i18n import t
+from labkit.i18n import listed, t
 from labkit.ui import console
 
 
@@ -47,7 +47,7 @@ def run(names: tuple[str, ...], *, fast: bool) -> None:
     known = [stage.name for stage in STAGES]
     for name in names:
         if name not in known:
-            raise usage_error("test.unknown_stage", stage=name, known=", ".join(known))
+            raise usage_error("test.unknown_stage", stage=name, known=listed(known))
     chosen = [stage for stage in STAGES if (stage.name in names if names else stage.fast or not fast)]
     if not names and not fast:
         chosen = [stage for stage in chosen if stage.name != "text"]  # `site` has it whole

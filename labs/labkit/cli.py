@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from labkit import __version__, i18n
 from labkit.errors import FAILED, USAGE, LabError
-from labkit.i18n import t
+from labkit.i18n import listed, t
 from labkit.ui import draw_picture
 
 COMMANDS = (
@@ -169,7 +169,7 @@ def explain(error: click.ClickException) -> str:
         case click.exceptions.BadParameter():
             text = _explain_value(error)
         case click.exceptions.UsageError() if "No such command" in error.message:
-            text = t("cli.no_such_command", commands=", ".join(COMMANDS))
+            text = t("cli.no_such_command", commands=listed(COMMANDS))
         case click.exceptions.UsageError() if "unexpected extra argument" in error.message:
             text = t("cli.extra_argument", arguments=error.message.partition("(")[2].rstrip(")"))
     return text
@@ -182,7 +182,7 @@ def _explain_value(error: click.BadParameter) -> str:
     name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name.upper()
     choices = getattr(parameter.type, "choices", None)
     if choices:
-        return t("cli.bad_choice", name=name, choices=", ".join(map(str, choices)))
+        return t("cli.bad_choice", name=name, choices=listed(choices))
     low, high = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
     if low is not None:
         return t("cli.out_of_range", name=name, low=low, high=high) if high else t("cli.at_least", name=name, low=low)

@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit import paths
 from labkit.errors import LabError, usage_error
-from labkit.i18n import LANGUAGES, Language, language
+from labkit.i18n import LANGUAGES, Language, language, listed
 
 CONNECTION_KINDS = ("aws", "http", "postgres")
 """What a lab's connections may lead to, besides Kafka."""
@@ -88,7 +88,7 @@ class Lab:
         for step in self.steps:
             if step.id == step_id:
                 return step
-        raise usage_error("lab.unknown_step", step=step_id, lab=self.id, known=", ".join(s.id for s in self.steps))
+        raise usage_error("lab.unknown_step", step=step_id, lab=self.id, known=listed(s.id for s in self.steps))
 
 
 @functools.cache
@@ -115,7 +115,7 @@ def lab(which: str) -> Lab:
     for candidate in labs():
         if wanted in {candidate.id, candidate.name}:
             return candidate
-    raise usage_error("lab.unknown", lab=which, known=", ".join(one.id for one in labs()))
+    raise usage_error("lab.unknown", lab=which, known=listed(one.id for one in labs()))
 
 
 def main(chosen: Sequence[Lab]) -> Lab:
@@ -133,7 +133,7 @@ def find_topic(topic: str) -> Lab:
         if topic in candidate.topics:
             return candidate
     known = sorted({name for one in labs() for name in one.topics})
-    raise usage_error("lab.unknown_topic", topic=topic, known=", ".join(known))
+    raise usage_error("lab.unknown_topic", topic=topic, known=listed(known))
 
 
 class _Reader:

@@ -17,7 +17,7 @@ import psutil
 from labkit import paths
 from labkit.brokers import jars
 from labkit.errors import LabError
-from labkit.i18n import t
+from labkit.i18n import listed, t
 from labkit.stack import ports
 from labkit.stack import state as states
 from labkit.ui import size
@@ -99,11 +99,11 @@ def _ports() -> Finding:
     state = states.load()
     if state is not None:
         return Finding(
-            t("doctor.ports_subject"), "good", ", ".join(f"{name} {port}" for name, port in state.ports.items())
+            t("doctor.ports_subject"), "good", listed(f"{name} {port}" for name, port in state.ports.items())
         )
     taken = [str(port) for port in ports.usual_but_taken().values()]
     if taken:
-        return Finding(t("doctor.ports_subject"), "poor", ", ".join(taken), t("doctor.ports"))
+        return Finding(t("doctor.ports_subject"), "poor", listed(taken), t("doctor.ports"))
     return Finding(t("doctor.ports_subject"), "good", t("doctor.ports_free"))
 
 

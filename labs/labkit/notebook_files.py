@@ -32,7 +32,9 @@ _HEADINGS: dict[str, dict[Language, str]] = {
 
 _OPENING = re.compile(r"^(:{3,}|`{3,})\{([\w-]+)\}\s*(.*)$")
 _LABEL = re.compile(r"^\([\w-]+\)=$")
-_ROLE = re.compile(r"\{[\w:-]+\}`([^`<]+?)(?:\s*<[^`>]*>)?`")
+_ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`<]+?)(?:\s*<[^`>]*>)?`")
+_OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*\"?(?P<value>[^\"]*)\"?$")
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
 def write(*, anew: bool = False) -> list[Path]:
@@ -94,7 +96,25 @@ def _lines(lines: list[str], page: Path, language: Language) -> Iterator[str]:
             yield from _directive(name, argument, lines[position:end], page, language)
             position = end + 1
         elif not _LABEL.match(line):
-            yield _ROLE.sub(r"\1", line)
+            yield _ROLE.sub(lambda role: _spoken(role, page), line)
+
+
+def _spoken(role: re.Match[str], page: Path) -> str:
+    """Return what a role says on a page: its text, or the title of the page that it names."""
+    if role["name"] != "doc" or "<" in role[0]:
+        return role["text"]
+    target = page.parent / f"{role['text']}.md"
+    title = _TITLE.search(target.read_text(encoding="utf-8")) if target.exists() else None
+    return title[1] if title else role["text"]
+
+
+def _included(source: str, options: dict[str, str]) -> str:
+    """Return the part of a file between the two marks that `literalinclude` was given."""
+    if mark := options.get("start-after"):
+        source = source.partition(mark)[2].partition("\n")[2]
+    if mark := options.get("end-before"):
+        source = source.partition(mark)[0]
+    return source.strip("\n")
 
 
 def _directive(name: str, argument: str, body: list[str], page: Path, language: Language) -> Iterator[str]:
@@ -102,7 +122,8 @@ def _directive(name: str, argument: str, body: list[str], page: Path, language: 
         return
     if name == "literalinclude":
         source = (page.parent / argument).resolve()
-        yield from ("```python", source.read_text(encoding="utf-8").rstrip("\n"), "```")
+        options = {found["key"]: found["value"] for line in body if (found := _OPTION.match(line.strip()))}
+        yield from ("```python", _included(source.read_text(encoding="utf-8"), options), "```")
         return
     heading = argument or _HEADINGS.get(name, {}).get(language, "")
     inner = list(_lines(body, page, language))

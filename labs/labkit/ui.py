@@ -110,9 +110,10 @@ def journey_table(journey: Journey, *, live: bool = False) -> Table:
     for name in STAGES:
         stage = reached.get(name)
         if stage:
+            where = t("trace.log") if name == "trigger" else escape(stage.table)
             when = stage.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
             after = f"+{(stage.at - start).total_seconds() * 1000:,.0f} ms"
-            table.add_row(f"[green]●[/] {t(f'trace.{name}')}", escape(stage.table), stage.id, when, after)
+            table.add_row(f"[green]●[/] {t(f'trace.{name}')}", where, stage.id, when, after)
         elif live and name != "trigger":
             table.add_row(f"[dim]○ {t(f'trace.{name}')}[/]", "", "", "", "")
     return table
@@ -125,7 +126,7 @@ def journey_live(message_text: str) -> Iterator[Callable[[Journey], None]]:
     Yields:
         A function that is told the journey as far as it is known.
     """
-    console.print(f"\n[bold]{t('trace.following')}[/] [cyan]{escape(message_text)}[/]")
+    console.print("\n" + t("trace.following", message=f"[cyan]{escape(message_text)}[/]"))
     latest: Journey | None = None
 
     def remember(journey: Journey) -> None:

@@ -187,6 +187,21 @@ def test_the_solution_passes_and_reset_brings_the_exercise_back(exercise: Checko
     until(lambda: not marks(exercise.lab("verify", "03", code=None).stdout)[EXERCISE[0]], "the watcher to go", 90, 1)
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ('topics=["payments"]', 'topics=["payment"]', "waits for the topic `payment`, not for `payments`"),
+        ("kafka_payments", "kafka_orders", "uses the connection `kafka_orders`. With `kafka_payments`"),
+    ],
+    ids=["another topic", "another's connection"],
+)
+def test_a_watcher_that_listens_elsewhere_is_told(right: str, wrong: str, told: str, exercise: Checkout) -> None:
+    solution = (exercise.root / "labs" / LAB / "solution" / FILE).read_text(encoding="utf-8")
+    assert right in solution
+    (exercise.root / "work" / LAB / FILE).write_text(solution.replace(right, wrong), encoding="utf-8")
+    until(lambda: told in exercise.lab("verify", "03", EXERCISE[0], code=1).stdout, "the verdict", 90, 1)
+
+
 def test_reset_asks_before_it_replaces_what_was_changed(exercise: Checkout) -> None:
     file = exercise.root / "work" / LAB / FILE
     file.write_text(file.read_text(encoding="utf-8") + "\n# mine\n", encoding="utf-8")

@@ -17,6 +17,8 @@ from labkit.trace import STAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DAG_RUN_STATES = ("queued", "running", "success", "failed")
+"""As in `airflow/utils/state.py`."""
 SPEAKERS = {"t", "LabError", "usage_error"}
 """What takes a key of the catalogue as its first argument."""
 NOT_PLACEHOLDERS = {"exit_code", "details"}
@@ -41,6 +43,7 @@ def dynamic() -> dict[str, set[str]]:
         "help.{}": {f"help.{name}" for name in cli.COMMANDS},
         "option.{}": {f"option.{name}" for name in options},
         "trace.{}": {f"trace.{name}" for name in STAGES},
+        "events.{}": {f"events.{name}" for name in DAG_RUN_STATES},
         "status.{}": {f"status.{name}" for name in get_args(PartState)},
     }
 

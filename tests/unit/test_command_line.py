@@ -75,7 +75,7 @@ def test_version_tells_ours_and_airflows(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["fly"], "start, stop"),
+        (["fly"], "publish"),
         (["start", "--fly"], "--fly"),
         (["--fly"], "--fly"),
         (["publish"], "TOPIC"),

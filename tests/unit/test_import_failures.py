@@ -69,7 +69,7 @@ class _Broken:
         self.reason = reason
         self.state = self
         self.versions: dict[str, str] = {}
-        self.lane, self.labs, self.started, self.ready = "local", ["03-x"], "", True
+        self.lane, self.labs, self.started, self.ready = "local", ["03-x"], "2026-11-25T03:00:00+00:00", True
 
     def __enter__(self) -> Self:
         return self

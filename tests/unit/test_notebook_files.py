@@ -43,6 +43,23 @@ def test_code_that_a_page_includes_is_put_in() -> None:
     assert "AssetWatcher(" in plain(text)
 
 
+def test_of_code_that_a_page_includes_in_part_only_that_part_is_put_in() -> None:
+    text = (
+        "```{literalinclude} ../../../labs/03-asset-watchers/solution/handle_payment.py\n:language: python\n"
+        ':start-after: "# [asset]"\n:end-before: "# [/asset]"\n```'
+    )
+    shown = plain(text)
+    assert shown.startswith("```python\npayment_arrived = ")
+    assert shown.endswith(")\n```")
+    assert "import" not in shown
+    assert "# [" not in shown
+
+
+def test_a_link_to_a_page_becomes_its_title() -> None:
+    assert plain("See {doc}`../chapters/03-asset-watchers`.") == "See Asset watchers."
+    assert plain("看{doc}`../chapters/03-asset-watchers`。", "zh-TW") == "看資源監看器。"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_directive_is_left_in_a_notebook(language: Language, folder: Path) -> None:
     notebook_files.write()

@@ -167,6 +167,21 @@ class Metadata:
         """
         return [Watcher(**row) for row in self.rows(query)]
 
+    def watcher_arguments(self, dag: str, asset: str) -> list[dict[str, Any]]:
+        """Return what the watchers of an asset were given, as the Dag's file says: their triggers' arguments.
+
+        The table `trigger` has them as ciphertext; the serialized Dag has them open (`encode_trigger` in
+        `airflow/serialization/encoders.py`).
+        """
+        query = """
+            SELECT jsonb_path_query(found, '$.watchers[*].trigger.kwargs') AS arguments
+            FROM (
+                SELECT data FROM serialized_dag WHERE dag_id = %s ORDER BY created_at DESC LIMIT 1
+            ) newest, jsonb_path_query(newest.data::jsonb, 'strict $.** ? (exists(@.watchers))') found
+            WHERE found ->> 'name' = %s
+        """
+        return [row["arguments"] for row in self.rows(query, [dag, asset])]
+
     def import_failures(self) -> list[ImportFailure]:
         """Return the Dag files that Airflow could not load."""
         query = "SELECT bundle_name, filename, stacktrace FROM import_error ORDER BY bundle_name, filename"

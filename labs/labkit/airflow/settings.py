@@ -89,7 +89,10 @@ def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "TMPDIR": str(state.folder / "tmp"),
-        "JUPYTER_RUNTIME_DIR": str(state.folder / "jupyter"),
+        # JupyterLab's own files go with the stack, too, and not into the learner's home.
+        **{f"JUPYTER_{name}_DIR": str(state.folder / "jupyter") for name in ("RUNTIME", "CONFIG", "DATA")},
+        "JUPYTERLAB_WORKSPACES_DIR": str(state.folder / "jupyter" / "workspaces"),
+        "JUPYTERLAB_SETTINGS_DIR": str(state.folder / "jupyter" / "settings"),
         "TZ": "UTC",
         # Process titles must not overwrite the environment: it holds the mark that `stop` looks for.
         "SPT_NOENV": "1",

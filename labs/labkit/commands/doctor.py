@@ -18,7 +18,7 @@ def command() -> None:
     findings = list(doctor.examine())
     for finding in findings:
         mark = {"good": "[green]✓[/]", "poor": "[yellow]![/]", "bad": "[red]✗[/]"}[finding.grade]
-        console.print(f"{mark} {finding.subject}: {finding.found}", soft_wrap=True)
+        console.print(f"{mark} {t('doctor.line', subject=finding.subject, found=finding.found)}", soft_wrap=True)
         if finding.mend:
             console.print(f"    {finding.mend}", soft_wrap=True)
     if any(finding.grade == "bad" for finding in findings):

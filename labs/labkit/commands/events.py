@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from labkit import session
@@ -23,20 +24,22 @@ def command(limit: int) -> None:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for key in ("events.event", "events.time", "events.asset", "events.payload", "events.dag", "events.state"):
-        # On a narrow terminal the payload gives way, and stays one line.
-        table.add_column(t(key), overflow="ellipsis", no_wrap=True, ratio=1 if key == "events.payload" else None)
+        payload = key == "events.payload"  # on a narrow terminal it gives way, and stays one line
+        table.add_column(t(key), overflow="ellipsis", no_wrap=True, ratio=1 if payload else None)
     table.add_column(t("events.until_run"), justify="right", no_wrap=True)
     table.add_column(t("events.until_end"), justify="right", no_wrap=True)
     for row in rows:
         colour = {"success": "green", "failed": "red"}.get(row.run_state or "", "yellow")
         table.add_row(
             str(row.event),
-            row.at.astimezone().strftime("%H:%M:%S.%f")[:-3],
+            row.at.astimezone().strftime("%H:%M:%S"),
             row.asset,
             escape(str(row.payload)[:200]),
             row.dag or f"[dim]{t('events.no_run')}[/]",
-            f"[{colour}]{row.run_state}[/]" if row.run_state else "",
+            f"[{colour}]{t(f'events.{row.run_state}')}[/]" if row.run_state else "",
             f"{(row.run_created - row.at).total_seconds() * 1000:,.0f} ms" if row.run_created else "",
             f"{(row.run_ended - row.at).total_seconds() * 1000:,.0f} ms" if row.run_ended else "",
         )
+    # Only a table that is stretched to the terminal's width gives its columns their shares.
+    table.expand = Measurement.get(console, console.options.update(max_width=1000), table).maximum > console.width
     console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from labkit import config, paths, progress, session
 from labkit.airflow.api import Api
 from labkit.cli import Command
 from labkit.commands.start import lay_out
+from labkit.errors import FAILED
 from labkit.i18n import t
 from labkit.stack import state as states
 from labkit.stack.local import LocalStack
@@ -30,7 +32,9 @@ def command(lab: str | None, *, solution: bool, yes: bool) -> None:
     if changed and not yes:
         for file in changed:
             console.print(f"  {file.relative_to(paths.ROOT)}")
-        click.confirm(t("reset.sure"), abort=True)
+        if not click.confirm(t("reset.sure")):
+            console.print(t("reset.kept"))
+            sys.exit(FAILED)
     for one in labs:
         for file in one.work.glob("*.py"):
             if not (one.folder / "exercise" / file.name).exists():

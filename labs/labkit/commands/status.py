@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 
 import click
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from labkit import config, session
 from labkit.cli import Command
-from labkit.i18n import t
+from labkit.i18n import listed, t
 from labkit.ui import console, size
 
 
@@ -19,8 +20,9 @@ def command() -> None:
     """Show the stack."""
     stack = session.current()
     state = stack.state
-    versions = ", ".join(f"{name} {version}" for name, version in state.versions.items())
-    console.print(t("status.head", lane=state.lane, labs=", ".join(state.labs), started=state.started))
+    versions = listed(f"{name} {version}" for name, version in state.versions.items())
+    started = dt.datetime.fromisoformat(state.started).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    console.print(t("status.head", lane=state.lane, labs=listed(state.labs), started=started))
     console.print(f"[dim]{versions}[/]")
     if not state.ready:
         console.print(f"[yellow]![/] {t('status.not_ready')}")
@@ -58,6 +60,6 @@ def command() -> None:
         console.print(f"[red]✗[/] {t('status.import_error', file=escape(place))}", soft_wrap=True)
         console.print(f"  {failure.reason}", markup=False, soft_wrap=True)
     if paused:
-        console.print(f"[yellow]![/] {t('status.paused', dags=', '.join(paused))}")
+        console.print(f"[yellow]![/] {t('status.paused', dags=listed(paused))}")
     if failures or not all(part.healthy for part in parts):
         sys.exit(1)

@@ -10,7 +10,10 @@ import functools
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Language = Literal["zh-TW", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -67,3 +70,8 @@ def t(key: str, /, **values: object) -> str:
     """
     text = catalogue()[key][_current]
     return text.format(**values) if values else text
+
+
+def listed(words: Iterable[object]) -> str:
+    """Return words as the current language lists them."""
+    return ("、" if _current == "zh-TW" else ", ").join(map(str, words))

@@ -26,6 +26,7 @@ from labkit.brokers import jars, moto
 from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
+from labkit.i18n import listed
 from labkit.stack import Part, owned, ports, postgres, supervisor
 from labkit.stack import state as states
 from labkit.stack.logs import follow, read
@@ -182,7 +183,7 @@ class LocalStack:
         notebook = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
             f"--port={state.ports['notebook']}", "--ServerApp.port_retries=0",
-            f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}",
+            f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}", "--LabApp.news_url=None",
         ]  # fmt: skip
         programs.append(Program("notebook", notebook, run, keep=False))
         programs.append(moto.program(state))
@@ -256,7 +257,7 @@ class LocalStack:
     def check_part(self, name: str) -> None:
         """Raise a usage error for a part that does not exist."""
         if name not in self.part_names():
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=", ".join(self.part_names()))
+            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(self.part_names()))
 
     def parts(self) -> list[Part]:
         """Return every process with its health; parts that run on demand only when they run."""
