@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import gettempdir
 
 from tea_triggers.cards import CardTrigger
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetAny, AssetWatcher
 
-FOLDER = Path(gettempdir()) / "cards"
+FOLDER = Path(__file__).parents[3] / "work" / "04-base-event-trigger" / "cards"
 KINDS = (".hot", ".cold", ".snack", ".toy")
 
 for share in (False, True):
