@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from labkit import config, paths
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = paths.LABS / "labkit"
+BENCH = ENGINE / "bench"
 
 FLOORS = (
     # What people call. Commands subclass `cli.Command`, and `cli` loads them by name when they are called.
@@ -29,7 +32,7 @@ FLOORS = (
     {"airflow"},
     {"config"},
     {"errors"},
-    {"i18n", "paths", "waiting", "arrivals", ""},
+    {"i18n", "paths", "waiting", "arrivals", "bench", ""},
 )
 """The engine's parts from top floor to ground; imports at run time go down, or stay on their floor."""
 
@@ -39,7 +42,11 @@ EXCEPTIONS = {
 """Imports that go up, each with what it takes from there. Not to grow."""
 
 OUTSIDE = {
-    "airflow": "airflow",
+    # The bench is a folder to be copied into other projects: it runs triggers, and knows nothing else of labkit.
+    "airflow": "airflow bench",
+    "greenback": "bench",
+    "anyio": "bench",
+    "pytest": "bench",
     "psycopg2": "airflow brokers",
     "httpx": "airflow",
     "confluent_kafka": "brokers",
@@ -84,8 +91,10 @@ def imports(file: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{file}: relative imports hide where they go"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            # Relative imports hide where they go; only a folder that has to work under any name may use them.
+            assert not node.level or (node.level == 1 and file.parent == BENCH), f"{file}: a relative import"
+            base = ".".join(["labkit.bench"] * node.level + [node.module] * bool(node.module))
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def edges() -> Iterator[tuple[str, str]]:
@@ -152,8 +161,25 @@ def test_the_engine_knows_no_lab_by_name() -> None:
 
 
 def test_a_lab_uses_of_the_engine_only_what_is_meant_for_labs() -> None:
-    allowed = {"labkit.notebook", "labkit.verify"}
+    allowed = {"labkit.notebook", "labkit.verify", "labkit.bench"}
     for file in sorted(paths.LABS.glob("[0-9][0-9]-*/**/*.py")):
         for target in imports(file):
             if target.startswith("labkit"):
                 assert target.rpartition(".")[0] in allowed, f"{file}: {target}"
+
+
+def test_the_bench_stands_on_its_own() -> None:
+    known = {"airflow", "greenback", "anyio", "pytest"} | sys.stdlib_module_names
+    strange = {
+        target
+        for file in BENCH.glob("*.py")
+        for target in imports(file)
+        if target.split(".")[0] not in known and not target.startswith("labkit.bench.")
+    }
+    assert strange == set()
+
+
+def test_the_bench_is_cheap_to_import() -> None:
+    program = "import sys, labkit.bench; sys.exit(bool({'airflow', 'pytest', 'anyio'} & sys.modules.keys()))"
+    outcome = subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(paths.LABS)}, check=False)
+    assert outcome.returncode == 0
