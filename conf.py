@@ -75,6 +75,7 @@ extensions = [
     "drawing",
     "notebooks",
     "page_facts",
+    "verdicts",
 ]
 exclude_patterns = ["**.ipynb_checkpoints"]
 templates_path = ["book/_templates"]

@@ -29,6 +29,7 @@ STAGES = (
     Stage("mypy", ("-m", "mypy"), fast=True),
     Stage("unit", (*_PYTEST, "tests/unit"), fast=True),
     Stage("text", (*_PYTEST, "tests/site", "-m", "not browser", "--deselect", "tests/site/test_build.py"), fast=True),
+    Stage("triggers", (*_PYTEST, "tests/bench_triggers")),
     Stage("stack", (*_PYTEST, "tests/stack")),
     Stage("site", (*_PYTEST, "tests/site")),
 )

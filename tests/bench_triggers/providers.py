@@ -59,7 +59,7 @@ def connect(name: str, **connection: Any) -> str:
 
 @contextmanager
 def http_server() -> Iterator[str]:
-    """Serve `{"ready": …}`; POST makes it true, for ever."""
+    """Serve `{"ready": …}`; POST makes it true and DELETE false."""
     ready = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -72,6 +72,10 @@ def http_server() -> Iterator[str]:
 
         def do_POST(self) -> None:
             ready.set()
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
+            ready.clear()
             self.do_GET()
 
         def log_message(self, *_: object) -> None:
@@ -184,6 +188,7 @@ def http_event(world: World) -> Case:
     import httpx
     from airflow.providers.http.triggers.http import HttpEventTrigger
 
+    httpx.delete(world.http)
     host, _, port = world.http.removeprefix("http://").partition(":")
     connection = connect("bench_http", conn_type="http", host=host, port=int(port), schema="http")
     return Case(
@@ -200,6 +205,18 @@ def sqs(world: World) -> Case:
     connection = aws_connection(world)
     return Case(
         lambda: SqsSensorTrigger(url, aws_conn_id=connection),
+        lambda n: client.send_message(QueueUrl=url, MessageBody=f"order {n}"),
+    )
+
+
+def message_queue(world: World) -> Case:
+    from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+
+    client = aws_client(world, "sqs")
+    url = client.create_queue(QueueName=world.name("orders"))["QueueUrl"]
+    connection = aws_connection(world)
+    return Case(
+        lambda: MessageQueueTrigger(scheme="sqs", sqs_queue=url, aws_conn_id=connection),
         lambda n: client.send_message(QueueUrl=url, MessageBody=f"order {n}"),
     )
 
@@ -238,6 +255,7 @@ def kafka_shared(world: World) -> Case:
     from airflow.providers.apache.kafka.triggers.shared_stream import KafkaSharedStreamTrigger
 
     topic = world.name("orders")
+    world.kafka.cluster.list_topics(topic, timeout=10)  # the mock makes what is asked for
     connection = world.kafka.connection(topic.replace("-", "_"), **{"enable.auto.commit": False})
     return Case(
         lambda: KafkaSharedStreamTrigger(topics=[topic], kafka_config_id=connection, poll_timeout=0.05),
@@ -247,13 +265,14 @@ def kafka_shared(world: World) -> Case:
 
 
 NEEDS = {
-    "standard/FileDeleteTrigger": (file_delete, ""),
-    "standard/DirectoryFileDeleteTrigger": (directory_file_delete, ""),
-    "standard/FileTrigger": (file, ""),
-    "http/HttpEventTrigger": (http_event, "http"),
-    "amazon/SqsSensorTrigger": (sqs, "aws"),
-    "amazon/S3KeyTrigger": (s3_key, "aws"),
-    "apache-kafka/AwaitMessageTrigger": (kafka_await, "kafka"),
-    "apache-kafka/KafkaSharedStreamTrigger": (kafka_shared, "kafka"),
+    "FileDeleteTrigger": (file_delete, ""),
+    "DirectoryFileDeleteTrigger": (directory_file_delete, ""),
+    "FileTrigger": (file, ""),
+    "HttpEventTrigger": (http_event, "http"),
+    "SqsSensorTrigger": (sqs, "aws"),
+    "MessageQueueTrigger": (message_queue, "aws"),
+    "S3KeyTrigger": (s3_key, "aws"),
+    "AwaitMessageTrigger": (kafka_await, "kafka"),
+    "KafkaSharedStreamTrigger": (kafka_shared, "kafka"),
 }
-"""Provider and class → what makes the case, and the server that it needs."""
+"""Class → what makes the case, and the server that it needs."""

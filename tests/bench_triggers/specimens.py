@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import itertools
 import threading
 import time
@@ -100,7 +100,7 @@ class Datetime(Good):
     """Its payload holds a datetime."""
 
     def payload(self, name: str) -> Any:
-        return {"file": name, "at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)}
+        return {"file": name, "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
 
 
 class Bytes(Good):
@@ -333,9 +333,40 @@ class LeavesConnection(Good):
             yield event
 
 
-class Impatient(Good):
-    """Waits for the clock by asking for the time, not by sleeping it off."""
+class CannotBeWritten(Good):
+    """Its `serialize` fails."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        raise NotImplementedError
+
+
+class Loses(Good):
+    """Its constructor makes something else of a kwarg each time."""
+
+    def __init__(self, folder: str, names: tuple[str, ...] = ()) -> None:
+        super().__init__(folder)
+        self.names_ = names
+        self.seen = ["start", *names]
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{__name__}.Loses", {"folder": self.folder, "names": tuple(self.seen)}
+
+
+class RaisesAfterwards(Good):
+    """Fails after each event."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        raise NotImplementedError
-        yield
+        async for event in super().run():
+            yield event
+            raise OSError("connection closed")
+
+
+class FailsToStop(Good):
+    """Makes an error of being cancelled."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        try:
+            async for event in super().run():
+                yield event
+        except asyncio.CancelledError:
+            raise OSError("closed") from None

@@ -1,4 +1,4 @@
-"""A test bench for Airflow's triggers: it runs any trigger in-process, under a clock that jumps, and says what is wrong.
+"""A test bench for Airflow's triggers: runs any of them in-process, under a clock that jumps, and says what is wrong.
 
     from labkit.bench import examine
 

@@ -207,10 +207,9 @@ class Watch:
             self.place = self._seen[1] if self._seen[0] == since else ""
 
     def stuck(self) -> float:
-        """Return for how many seconds the loop has been at its present callbacks; takes note of it."""
+        """Return for how many seconds the loop has been at its present callbacks."""
         since = self._since
-        took = time.monotonic() - since if since is not None else 0.0
-        return took
+        return time.monotonic() - since if since is not None else 0.0
 
     def give_up(self) -> None:
         """Take down the callback that is still running: it will not come back."""

@@ -33,7 +33,7 @@ ENOUGH = 3
 """Events without a cause after which a quiet spell need not be watched any longer."""
 
 
-def examine(
+def examine(  # noqa: PLR0913  keywords, each with a default
     make: Any,
     *,
     cause: Callable[[int], Awaitable[object] | object] | None = None,
@@ -61,7 +61,9 @@ def examine(
     """
     began = time.monotonic()
     threshold = triggerer.prepare()
-    fresh = make if callable(make) and not hasattr(make, "serialize") else lambda: make
+    fresh = make if isinstance(make, type) or not hasattr(make, "serialize") else lambda: make
+    if not callable(fresh):
+        raise TypeError(f"a trigger or a callable that returns one is wanted, not {type(make).__name__}")
     trigger = fresh()
     if not (hasattr(trigger, "serialize") and hasattr(trigger, "run")):
         raise TypeError(f"a trigger or a callable that returns one is wanted, not {type(trigger).__name__}")
@@ -134,8 +136,11 @@ def _close(loop: JumpingLoop) -> None:
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  it was counted
         task.cancel()
     with suppress(Exception):
-        loop.run_until_complete(asyncio.sleep(0))
+        for transport in list(loop._transports.values()):  # type: ignore[attr-defined]  # noqa: SLF001  they are told of
+            transport.abort()
         loop.call_real(2.0, loop.stop)
+        for _ in range(3):
+            loop.run_until_complete(asyncio.sleep(0))
         loop.run_until_complete(loop.shutdown_asyncgens())
     loop.watch.end()
     asyncio.set_event_loop(None)
@@ -148,7 +153,7 @@ def _close(loop: JumpingLoop) -> None:
 class _Examination:
     """What is found, step by step."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what `examine` was given, handed on once
         self,
         trigger: Any,
         fresh: Callable[[], Any],
@@ -238,9 +243,8 @@ class _Examination:
         row = self.row
         assert row is not None  # noqa: S101  for the type checker
         try:
-            hashes = [row.hash()]
-            for one in (self.trigger, self.trigger, self.fresh()):
-                hashes.append(triggerer.hash_of(*triggerer.encode(one)))
+            made = (self.trigger, self.trigger, self.fresh())
+            hashes = [row.hash(), *(triggerer.hash_of(*triggerer.encode(one)) for one in made)]
         except Exception as error:  # noqa: BLE001  a finding
             self.found("hash-stable", False, "raises", error=_told(error))
             return
@@ -270,9 +274,10 @@ class _Examination:
         if self.cause is not None:
             await self._quiet(loop)
         for number in range(self.wanted):
+            before = len(watcher.events)  # it may see what happens before the one who makes it happen is done
             if self.cause is not None:
-                await asyncio.get_running_loop().run_in_executor(None, _call, self.cause, number)
-            if not await self._one_event(loop):
+                await loop.run_in_executor(None, _call, self.cause, number)
+            if not await self._one_event(loop, before):
                 break
             await self._quiet(loop)
         for _ in range(self.restarts):
@@ -301,10 +306,9 @@ class _Examination:
         timer.cancel()
         return done()
 
-    async def _one_event(self, loop: JumpingLoop) -> bool:
+    async def _one_event(self, loop: JumpingLoop, before: int) -> bool:
         watcher = self.watcher
         assert watcher is not None  # noqa: S101  for the type checker
-        before = len(watcher.events)
         if not await self._until(loop, lambda: len(watcher.events) > before, self.patience, self.real_patience):
             self.missed += 1
             return False

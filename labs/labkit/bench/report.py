@@ -70,7 +70,7 @@ class Finding:
 
     @property
     def mark(self) -> str:
-        """✓, ✗ or –."""
+        """One sign for it."""
         return _MARKS[self.passed]
 
     @property

@@ -52,8 +52,8 @@ def prepare() -> float:
         warnings.simplefilter("ignore")  # Airflow's own, at its import
         import airflow.models.trigger  # noqa: PLC0415
         import airflow.serialization.decoders  # noqa: PLC0415
-        import airflow.serialization.serialized_objects
-        import airflow.triggers.base
+        import airflow.serialization.serialized_objects  # noqa: PLC0415
+        import airflow.triggers.base  # noqa: PLC0415
         from airflow.configuration import conf  # noqa: PLC0415
 
         with suppress(ImportError):  # before 3.3 there is none

@@ -11,6 +11,8 @@ export default {
     { name: "choice", arg: { type: "myst", required: true }, options: { correct: { type: Boolean } }, body, run },
     { name: "drawing", arg: { type: String, required: true }, body: { type: "myst" }, run },
     { name: "glossary-terms", run },
+    { name: "trigger-report", run },
+    { name: "trigger-verdicts", run },
   ],
   roles: ["bdg-primary", "bdg-secondary", "bdg-info", "bdg-warning", "bdg-success"].map(badge),
 };
