@@ -1,12 +1,11 @@
-"""Four watchers that fire for as long as they are left alone. All are paused; the notebook lets them run for seconds."""
+"""Four watchers that fire for as long as they are left alone. All are paused; the notebook gives them seconds."""
 
 from __future__ import annotations
-
-from tea_triggers.cadence import MarkedS3Key, TickTrigger
 
 from airflow.providers.http.triggers.http import HttpEventTrigger
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetWatcher
+from tea_triggers.cadence import MarkedS3Key, TickTrigger
 
 # [triggers]
 TRIGGERS = {

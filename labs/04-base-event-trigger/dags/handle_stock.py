@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from tea_triggers.database import ListenTrigger, OutboxTrigger
-
 from airflow.sdk import DAG, Asset, AssetWatcher, task
+from tea_triggers.database import ListenTrigger, OutboxTrigger
 
 WAYS = {"stock_by_notify": ListenTrigger(channel="stock"), "stock_by_outbox": OutboxTrigger()}
 
 
-def order_more(way, asset):
-    """Return the Dag that handles what came that way."""
-    with DAG(way, schedule=asset, catchup=False, is_paused_upon_creation=True, tags=["lab-04"]) as dag:
-
-        @task
-        def items(triggering_asset_events):
-            """Return the items that changed."""
-            return [row["item"] for event in triggering_asset_events[asset] for row in event.extra["payload"]["rows"]]
-
-        items()
-    return dag
+@task
+def items(triggering_asset_events):
+    """Return the items that changed."""
+    changes = [event.extra["payload"]["rows"] for events in triggering_asset_events.values() for event in events]
+    return [row["item"] for rows in changes for row in rows]
 
 
 for name, trigger in WAYS.items():
-    order_more(name, Asset(name, watchers=[AssetWatcher(name=name, trigger=trigger)]))
+    asset = Asset(name, watchers=[AssetWatcher(name=name, trigger=trigger)])
+    with DAG(name, schedule=asset, catchup=False, is_paused_upon_creation=True, tags=["lab-04"]):
+        items()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tea_triggers.s3 import NewObjectTrigger
-
 from airflow.sdk import DAG, Asset, AssetWatcher, task
+from tea_triggers.s3 import NewObjectTrigger
 
 # [asset]
 uploads = Asset(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tea_triggers.cards import CardTrigger
-
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetAny, AssetWatcher
+from tea_triggers.cards import CardTrigger
 
 FOLDER = Path(__file__).parents[3] / "work" / "04-base-event-trigger" / "cards"
 KINDS = (".hot", ".cold", ".snack", ".toy")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from delivery_notes import DeliveryTrigger
-
 from airflow.sdk import DAG, Asset, AssetWatcher, task
+from delivery_notes import DeliveryTrigger
 
 FOLDER = Path(__file__).with_name("deliveries")
 

@@ -7,9 +7,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from tea_triggers.memory import recall, remember
-
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from tea_triggers.memory import recall, remember
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Hashable

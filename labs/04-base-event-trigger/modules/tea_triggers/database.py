@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tea_triggers.memory import recall, remember
-
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from tea_triggers.memory import recall, remember
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
