@@ -41,8 +41,8 @@ def entries(lang: str) -> list[str]:
     out = []
     for one in tomllib.loads(FILE.read_text(encoding="utf-8"))["trigger"]:
         told = {"on": words["on"][one["on"]], "kind": words["kind"][one["kind"]], "note": one["note"][lang]}
-        signs = [f"✗ `{check}`" for check in one["failed"]] + [f"– `{check}`" for check in one["open"]]
-        out += [f"`{one['name']}` {' '.join(signs) or '✓'}", f": {words['row'].format(**{**one, **told})}", ""]
+        signs = [f"✗&nbsp;`{check}`" for check in one["failed"]] + [f"–&nbsp;`{check}`" for check in one["open"]]
+        out += [f"`{one['name']}` {' · '.join(signs) or '✓'}", f": {words['row'].format(**{**one, **told})}", ""]
     return out
 
 

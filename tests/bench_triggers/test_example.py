@@ -33,9 +33,7 @@ def test_the_flag_is_seen(tmp_path: Path, trigger_bench: Callable[..., Report]) 
     )
     assert report.passed, str(report)
     assert report.events == (True, True)
-
-
-# [/pytest]
+    # [/pytest]
 
 
 def look(flag: Path) -> Report:

@@ -209,7 +209,7 @@ class Watcher:
 
             await greenback.ensure_portal()
         key = None
-        with suppress(AttributeError):
+        with suppress(Exception):  # the triggerer falls back to `run()`, and so do triggers without such a method
             key = trigger.shared_stream_key()
         try:
             if key is None:
