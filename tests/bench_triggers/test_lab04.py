@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import importlib
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from airflow.jobs.triggerer_job_runner import TriggerEventEntry, messages
 from airflow.providers.amazon.aws.triggers.s3 import S3KeyTrigger
 from airflow.sdk import AssetWatcher
+from airflow.sdk.execution_time.comms import _new_encoder
 from airflow.serialization.encoders import encode_trigger
-from airflow.triggers.base import BaseEventTrigger
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from labkit import paths
 from labkit.bench import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from types import ModuleType
 
 LAB = paths.LABS / "04-base-event-trigger"
@@ -122,3 +127,27 @@ def test_who_inherits_serialize_from_s3_key_trigger_is_run_as_that() -> None:
 
     classpath, _ = Mine(bucket_name="menus", bucket_key="spring.json").serialize()
     assert classpath == "airflow.providers.amazon.aws.triggers.s3.S3KeyTrigger"
+
+
+@pytest.mark.parametrize(
+    ("value", "arrives_as", "is_json"),
+    [
+        (dt.datetime(2026, 11, 25, tzinfo=dt.UTC), dt.datetime, False),
+        (b"tea", bytes, False),
+        (dt.datetime(2026, 11, 25), str, True),  # noqa: DTZ001  that is the point
+        (Path("/tea"), str, True),
+        ({"tea"}, list, True),
+    ],
+    ids=["datetime with a zone", "bytes", "datetime without a zone", "path", "set"],
+)
+def test_what_becomes_of_a_payload_between_the_triggerers_two_processes(
+    value: object,
+    arrives_as: type,
+    is_json: bool,  # noqa: FBT001  a parameter
+) -> None:
+    event = TriggerEventEntry(trigger_id=1, event=TriggerEvent({"value": value}), persist_seq=None)
+    sent = _new_encoder().encode(messages.TriggerStateChanges(events=[event]))
+    got = messages.TriggerStateChanges.model_validate(msgspec.msgpack.decode(sent)).events[0].event.payload["value"]
+    assert type(got) is arrives_as
+    with contextlib.nullcontext() if is_json else pytest.raises(TypeError, match="not JSON serializable"):
+        json.dumps(got)
