@@ -93,12 +93,11 @@ def test_a_note_is_told_once_and_the_solution_passes_both_checks(awake: Checkout
     assert told(awake, note.name) == 1
 
 
-def test_the_exercise_as_it_comes_fails_on_the_bench_in_both_languages(running: Checkout) -> None:
-    for language, words in (("en", "The bench found"), ("zh-TW", "試驗台發現")):
-        said = running.lab("verify", "04", "exercise-bench", "--lang", language, code=1).stdout
-        assert words in said
-        for check in ("payload-json", "loop-free", "unchanged-world"):
-            assert f"✗ {check}" in said
+def test_the_exercise_as_it_comes_fails_on_the_bench_in_the_users_language(running: Checkout) -> None:
+    said = running.lab("verify", "04", "exercise-bench", "--lang", "zh-TW", code=1).stdout
+    assert "試驗台發現" in said
+    for check in ("payload-json", "loop-free", "unchanged-world"):
+        assert f"✗ {check}" in said
 
 
 def test_a_part_is_restarted_and_works_again(running: Checkout) -> None:
