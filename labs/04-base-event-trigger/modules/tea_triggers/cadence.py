@@ -20,8 +20,7 @@ class MarkedS3Key(S3KeyTrigger, BaseEventTrigger):
         """Return this class in place of the one it inherits from, with the same arguments."""
         return f"{__name__}.MarkedS3Key", super().serialize()[1]
 
-
-# [/marked]
+    # [/marked]
 
 
 async def always(response: object) -> bool:
@@ -58,5 +57,4 @@ class TickTrigger(BaseEventTrigger):
             if not self.stay:
                 return
 
-
-# [/tick]
+    # [/tick]

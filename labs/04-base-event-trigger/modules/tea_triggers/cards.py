@@ -79,5 +79,4 @@ class CardTrigger(BaseEventTrigger):
         async for event in self.filter_shared_stream(stream):
             yield event
 
-
-# [/trigger]
+    # [/trigger]

@@ -61,8 +61,7 @@ class ListenTrigger(BaseEventTrigger):
         finally:
             await connection.close()
 
-
-# [/listen]
+    # [/listen]
 
 
 # [outbox]
@@ -98,5 +97,4 @@ class OutboxTrigger(BaseEventTrigger):
         finally:
             await connection.close()
 
-
-# [/outbox]
+    # [/outbox]

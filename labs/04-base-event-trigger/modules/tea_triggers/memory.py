@@ -26,5 +26,4 @@ async def remember(trigger: BaseEventTrigger, seen: dict[str, str]) -> None:
     if trigger.asset_state_store is not None:
         await trigger.asset_state_store.aset(KEY, seen)
 
-
-# [/memory]
+    # [/memory]

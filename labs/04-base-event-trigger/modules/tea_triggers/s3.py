@@ -56,5 +56,4 @@ class NewObjectTrigger(BaseEventTrigger):
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
         return {entry["Key"]: entry["ETag"] async for page in pages for entry in page.get("Contents", ())}
 
-
-# [/trigger]
+    # [/trigger]
