@@ -20,7 +20,7 @@ from labkit.ui import draw_picture
 
 COMMANDS = (
     "start", "stop", "status", "open", "publish", "events", "verify", "hint", "reset",
-    "logs", "doctor", "site", "test", "bench", "completion",
+    "restart", "logs", "doctor", "site", "test", "bench", "completion",
 )  # fmt: skip
 """In the order in which people meet them."""
 

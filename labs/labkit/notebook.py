@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import functools
 import html
+import importlib
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
+from labkit.airflow import settings
 from labkit.airflow.api import Api
 from labkit.brokers import shop
 from labkit.brokers.client import Sender
@@ -20,6 +23,7 @@ from labkit.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from types import ModuleType
 
     import pandas as pd
 
@@ -132,6 +136,24 @@ class Notebook:
         """
         return _frame(*shop.run(self._stack.state, *_placeholders(statements, values)))
 
+    @property
+    def work(self) -> Path:
+        """The lab's work folder: Dag files and modules that are put here are Airflow's to import."""
+        return self._lab.work
+
+    def load(self, module: str) -> ModuleType:
+        """Return a module of the lab's or of its work folder, imported anew: what was edited counts.
+
+        Raises:
+            ImportError: There is none of that name.
+        """
+        for folder in map(str, settings.modules([self._lab])):
+            if folder not in sys.path:
+                sys.path.insert(0, folder)
+        importlib.invalidate_caches()
+        sys.modules.pop(module, None)
+        return importlib.import_module(module)
+
     def log(self, part: str) -> list[str]:
         """Return the lines that a part of the stack has written so far."""
         return list(self._stack.log(part))
@@ -209,7 +231,7 @@ class Notebook:
                 api.delete_dag(dag)
 
     def _file(self, name: str) -> Path:
-        return self._lab.work / name
+        return self.work / name
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout: float = 30) -> Any:
         """Wait until a condition holds and return its value.

@@ -91,6 +91,8 @@ def test_version_tells_ours_and_airflows(lab: Lab) -> None:
         (["verify", "03", "no-such-step"], "no-such-step"),
         (["hint", "99"], "99"),
         (["reset", "99", "--yes"], "99"),
+        (["restart"], "PART"),
+        (["restart", "postgres"], "triggerer"),
         (["start", "99"], "99"),
         (["start", "--docker"], "docker"),
         (["test", "no-such-stage"], "no-such-stage"),
