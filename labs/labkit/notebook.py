@@ -282,10 +282,18 @@ def _placeholders(query: str, values: dict[str, object]) -> tuple[str, dict[str,
 
 
 def _frame(columns: list[str], rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return rows as a table; one without rows has its columns all the same."""
+    """Return rows as a table; one without rows has its columns all the same. Notebooks show it without the index."""
     import pandas as pd  # noqa: PLC0415
 
-    return pd.DataFrame(rows, columns=columns)
+    class Table(pd.DataFrame):
+        @property
+        def _constructor(self) -> type[pd.DataFrame]:
+            return pd.DataFrame
+
+        def _repr_html_(self) -> str:
+            return _as_html(self)
+
+    return Table(rows, columns=columns)
 
 
 def _as_html(table: pd.DataFrame) -> str:

@@ -81,7 +81,7 @@ def test_status_stays_readable_in_a_terminal_of_80_columns(settled: Checkout) ->
 
 def test_publish_says_where_the_message_is_and_a_run_handles_it(running: Checkout) -> None:
     told = running.lab("publish", "orders", '{"order_id": 501, "drink": "烏龍", "cups": 2}')
-    assert re.search(r"orders\[0\], offset \d+", told.stdout)
+    assert re.search(r"topic orders, partition 0, offset \d+", told.stdout)
     until(lambda: running.handled("handle_order", 501), "the run")
 
 

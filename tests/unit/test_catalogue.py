@@ -44,6 +44,7 @@ def dynamic() -> dict[str, set[str]]:
         "option.{}": {f"option.{name}" for name in options},
         "trace.{}": {f"trace.{name}" for name in STAGES},
         "events.{}": {f"events.{name}" for name in DAG_RUN_STATES},
+        "json.{}": {f"json.{name}" for name in ("array", "string", "number", "boolean", "null")},
         "status.{}": {f"status.{name}" for name in get_args(PartState)},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,19 @@ def test_two_checkouts_that_start_at_once_get_different_ports(preferred: dict[st
     mine, theirs = ports.choose("me"), ports.choose("they")
     assert mine == preferred
     assert not set(mine.values()) & set(theirs.values())
+
+
+def test_the_ports_of_a_checkout_with_a_stack_stay_its_own_however_long_it_runs(
+    preferred: dict[str, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ports, "_PROMISED_FOR", -1.0)  # long ago
+    theirs = tmp_path / "theirs"
+    (theirs / ".lab").mkdir(parents=True)
+    record = theirs / ".lab" / "state.json"
+    record.write_text(json.dumps({"ports": ports.choose(str(theirs))}), encoding="utf-8")
+    assert not set(ports.choose("me").values()) & set(preferred.values())
+    record.unlink()
+    assert ports.choose("me") == preferred
 
 
 def test_a_checkout_that_starts_again_gets_its_ports_again(preferred: dict[str, int]) -> None:

@@ -28,7 +28,7 @@ with DAG(dag_id="handle_order", schedule=orders, catchup=False, tags=["lab-03"])
 
     @task
     def handle(triggering_asset_events):
-        """Read what arrived: one asset event for each message, the message under `payload`."""
+        """Read what arrived: an asset event a message, the message as payload."""
         handled = []
         for event in triggering_asset_events[orders]:
             order = json.loads(event.extra["payload"])

@@ -12,7 +12,8 @@ from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTr
 from airflow.sdk import DAG, Asset, AssetWatcher, task  # noqa: F401
 
 # [asset]
-# TODO: write the trigger for the topic `payments`, and hang it on the asset with an AssetWatcher.
+# TODO: write the trigger for the topic `payments`, and hang it on the asset
+# with an AssetWatcher.
 payments = Asset(name="payments")
 # [/asset]
 

@@ -39,7 +39,9 @@ def command(what: str, lab: str | None) -> None:
             try:
                 until(lambda: health.answers(f"http://127.0.0.1:{port}/login"), seconds=60, pause=0.2)
             except TimeoutError as error:
-                raise LabError("stack.part_failed", part="notebook") from error
+                failing = stack.failing()
+                details = failing[1] if failing else ""
+                raise LabError("stack.part_failed", part="notebook", details=details) from error
         token = stack.notebook_token()
         url = f"http://127.0.0.1:{port}/lab/tree/{language()}/{notebook.name}.ipynb?token={token}"
     console.print(url, soft_wrap=True)

@@ -42,6 +42,9 @@ def command(topic: str, value: str, burst: int, rate: float | None, seed: int | 
     console.print(f"[dim]{t('publish.next')}[/]")
 
 
+_JSON = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+
+
 def parse(text: str) -> dict[str, Any]:
     """Return the JSON object of a message.
 
@@ -55,7 +58,7 @@ def parse(text: str) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:  # nested too deep, a number with thousands of digits
         raise usage_error("publish.no_json", place=1, reason=type(error).__name__, text=text[:60]) from error
     if not isinstance(value, dict):
-        raise usage_error("publish.no_object", kind=type(value).__name__)
+        raise usage_error("publish.no_object", kind=t(f"json.{_JSON[type(value)]}"))
     _storable(value)
     return value
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import time
+from pathlib import Path
 
 import filelock
 
@@ -50,11 +51,20 @@ def usual_but_taken() -> dict[str, int]:
     return {name: port for name, port in PREFERRED.items() if not _bindable(port)}
 
 
+def _held(owner: str, port: int) -> bool:
+    """Tell whether a checkout's stack has this port, in use or for a part that runs on demand only."""
+    try:
+        record = json.loads((Path(owner) / ".lab" / "state.json").read_text(encoding="utf-8"))
+        return port in record["ports"].values()
+    except (OSError, ValueError, LookupError, AttributeError):
+        return False
+
+
 def choose(owner: str) -> dict[str, int]:
     """Return a free port for each part: the preferred one, or else any, no two the same.
 
     Between here and the server's start another checkout may choose as well, so what is given out is written down
-    in the user's cache.
+    in the user's cache. As long as a checkout has a stack, its ports stay its own.
 
     Args:
         owner: Whose they will be; its own former ports are free to it.
@@ -71,7 +81,7 @@ def choose(owner: str) -> dict[str, int]:
         promises = {
             port: promise
             for port, promise in promises.items()
-            if promise["owner"] != owner and promise["until"] > now
+            if promise["owner"] != owner and (promise["until"] > now or _held(promise["owner"], int(port)))
         }  # fmt: skip
         chosen: dict[str, int] = {}
         for name, port in PREFERRED.items():
