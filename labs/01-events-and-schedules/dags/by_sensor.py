@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 
-from airflow.sdk import DAG, PokeReturnValue, task
+from airflow.sdk import DAG, task
 
 looks = itertools.count(1)  # each task runs in a process of its own, so each begins with 1
 
@@ -13,7 +13,7 @@ looks = itertools.count(1)  # each task runs in a process of its own, so each be
 with DAG(
     dag_id="slips_by_sensor",
     schedule="@continuous",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),  # without one, the second run never comes
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=True,
@@ -21,11 +21,12 @@ with DAG(
 ):
 
     @task.sensor(poke_interval=2, mode="poke")
-    def wait_for_slip():
-        """Look until there is a slip; return how many looks it took."""
+    def wait_for_slip(ti):
+        """Look whether there is a slip, and note how many looks it has been."""
         from slip_box import count_new  # noqa: PLC0415
 
-        return PokeReturnValue(is_done=count_new("kafka_slips_sensor") > 0, xcom_value=next(looks))
+        ti.xcom_push(key="looks", value=next(looks))
+        return count_new("kafka_slips_sensor") > 0
 
     @task
     def handle():
