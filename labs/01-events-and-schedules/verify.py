@@ -23,7 +23,7 @@ def race(metadata: Metadata, lab: Lab) -> None:
         """
         SELECT slip ->> 'stream' AS stream, x.dag_id, count(DISTINCT slip ->> 'slip') AS slips
         FROM xcom x CROSS JOIN LATERAL jsonb_array_elements(x.value) AS slip
-        WHERE x.dag_id = ANY(%s) AND x.task_id = 'handle' AND x.key = 'return_value'
+        WHERE x.dag_id = ANY(%s) AND x.task_id = 'handle' AND x.key = 'return_value' AND slip ->> 'slip' <> '0'
         GROUP BY 1, 2
         """,
         [STAYING],
