@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ORDER = (
-ORDER = (
     *("start", "use", "notebooks", "lab01", "lab02", "lab04"),
     *("faults", "stop", "environment", "interrupts", "mock", "nobody", "cycles"),
 )
