@@ -18,7 +18,7 @@ def race(metadata: Metadata, lab: Lab) -> None:
     query = "SELECT DISTINCT dag_id FROM xcom WHERE value::text LIKE '%%\"began\"%%' AND dag_id LIKE %s"
     if not metadata.rows(query, ["old_%"]) or not metadata.rows(query, ["watch_%"]):
         raise NotYet(
-            en="The old pattern, or the watcher, has not handled an order here yet. `./lab race old-one watcher` lets both run.",
+            en="The old pattern or the watcher has handled no order yet. `./lab race old-one watcher` lets both run.",
             zh_tw="舊寫法或監看器還沒在這裡處理過訂單。`./lab race old-one watcher` 會讓兩者都跑一場。",
         )
 
@@ -32,7 +32,7 @@ def exercise_schedule(metadata: Metadata, lab: Lab) -> None:
     for row in rows:
         if row["timetable_summary"] == "@continuous":
             raise NotYet(
-                en=f"The Dag `{row['dag_id']}` still has `schedule=\"@continuous\"`.",
+                en=f'The Dag `{row["dag_id"]}` still has `schedule="@continuous"`.',
                 zh_tw=f"Dag `{row['dag_id']}` 的排程還是 `@continuous`。",
             )
 

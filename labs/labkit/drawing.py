@@ -45,6 +45,10 @@ class Drawing:
         self.figure = figure
 
     def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def svg(self) -> str:
+        """Return the picture as SVG, for a file or a page."""
         with mpl.rc_context(STYLE), io.StringIO() as file:
             self.figure.savefig(file, format="svg", metadata={"Date": None})
             return file.getvalue()

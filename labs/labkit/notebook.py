@@ -122,9 +122,7 @@ class Notebook:
             sender.send(topic, trace.as_text(values[position]))
         return sender.finish()
 
-    def race(
-        self, *racers: str, events: int, rate: float, seed: int | None = None, together: bool = False
-    ) -> Race:
+    def race(self, *racers: str, events: int, rate: float, seed: int | None = None, together: bool = False) -> Race:
         """Let racers handle the same stream of messages and return what each took, as a table with charts.
 
         Args:

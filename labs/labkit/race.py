@@ -10,7 +10,7 @@ each a little after the one before, where messages are rare and it is the waitin
 
 from __future__ import annotations
 
-import datetime as dt
+import dataclasses
 import itertools
 import statistics
 import time
@@ -28,6 +28,7 @@ from labkit.trace import as_text
 from labkit.waiting import until
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Sequence
 
     import pandas as pd
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
 
 READY = 60.0
 """Seconds until a racer that does not begin to wait is given up."""
-PATIENCE = 45.0
+PATIENCE = 90.0
 """Seconds after the last message until the race ends, whatever has not been handled."""
+STALLED = 12.0
+"""Seconds without news of anyone, all messages sent, after which nobody is going to handle any more."""
 AT_REST = 8.0
 """Seconds to wait until a racer that has handled everything is back where it began."""
 APART = 0.7
@@ -74,7 +77,12 @@ class Stream:
 
 
 SPARSE = Stream("sparse", events=4, rate=0.25, seed=34, together=True)
-BURST = Stream("burst", events=8, rate=4, seed=34)
+BURST = Stream("burst", events=6, rate=4, seed=34)
+
+
+def with_seed(stream: Stream, seed: int | None) -> Stream:
+    """Return the stream with other arrivals, or as it is where no seed is given."""
+    return stream if seed is None else dataclasses.replace(stream, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -250,6 +258,9 @@ class _Heat:
     _metadata: Metadata = field(init=False)
     _api: Api = field(init=False)
     _samples: dict[str, list[tuple[float, int]]] = field(init=False)
+    _latest: float = field(init=False, default=0.0)
+    # Message numbers of no other race: what an earlier one left over is not taken for one of this.
+    _before: int = field(init=False, default_factory=lambda: int(time.time() * 1000))
 
     def run(self) -> list[Result]:
         self._standings = {racer.dag: Standing(racer, self.stream) for racer in self.racers}
@@ -270,9 +281,14 @@ class _Heat:
         moment: dt.datetime = self._metadata.rows("SELECT now() AS now")[0]["now"]
         return moment
 
+    def _stalled(self) -> bool:
+        """Tell whether nothing has happened for so long that nothing will."""
+        return time.monotonic() - self._latest > STALLED
+
     def _news(self, racer: Racer, **changes: Any) -> None:
         standing = self._standings[racer.dag]
         if any(getattr(standing, name) != value for name, value in changes.items()):
+            self._latest = time.monotonic()
             for name, value in changes.items():
                 setattr(standing, name, value)
             self.tell(standing)
@@ -281,8 +297,10 @@ class _Heat:
 
     def _line_up(self) -> None:
         """Let the racers begin to wait, and return when each has a consumer that will get the messages."""
+        if any(self._members().values()):
+            self._clear_away()  # a race that was killed, or somebody who let one of the Dags go on
         for racer in self.racers:
-            self._news(racer, phase="lines up")
+            self._news(racer, phase="lines_up")
             client.skip_to_end(self.stack.state.bootstrap, racer.group, racer.topic)
             self._api.set_paused(racer.dag, paused=False)
             if not racer.sensor:
@@ -299,10 +317,11 @@ class _Heat:
     # The race -----------------------------------------------------------------------------------------------------
 
     def _race(self, since: dt.datetime, changes: usage.Changes | None) -> list[Result]:
+        self._latest = time.monotonic()
         with ThreadPoolExecutor(1) as sender:
             sending = sender.submit(self._send)
             end = self.stream.arrivals()[-1] + APART * len(self.racers) + PATIENCE
-            _quietly(lambda: self._look(since) and sending.done(), end, TICK)
+            _quietly(lambda: (self._look(since) or self._stalled()) and sending.done(), end, TICK)
             sent = sending.result()
         notes = self._notes(since)  # what comes later is too late
         _quietly(lambda: self._look(since) and self._all_at_rest(), AT_REST, TICK)
@@ -314,7 +333,7 @@ class _Heat:
         plan = sorted(
             (offset + APART * place, number, racer.topic)
             for place, racer in enumerate(self.racers)
-            for number, offset in enumerate(self.stream.arrivals(), start=1)
+            for number, offset in enumerate(self.stream.arrivals(), start=self._before + 1)
         )
         sender = client.Sender(self.stack.state.bootstrap)
         for position in arrivals.paced(offset for offset, _, _ in plan):
@@ -326,10 +345,12 @@ class _Heat:
         return found
 
     def _notes(self, since: dt.datetime) -> dict[str, dict[int, dict[str, Any]]]:
-        """Return for each Dag what it noted of each message: number → when work began and ended."""
+        """Return for each Dag what it noted of each message: number, from 1 → when work began and ended."""
         found: dict[str, dict[int, dict[str, Any]]] = {racer.dag: {} for racer in self.racers}
         for dag, note in usage.notes(self._metadata, found, since):
-            found[dag].setdefault(note["order_id"], note)
+            number = note["order_id"] - self._before
+            if 1 <= number <= self.stream.events:
+                found[dag].setdefault(number, note)
         return found
 
     def _look(self, since: dt.datetime) -> bool:
@@ -372,7 +393,9 @@ class _Heat:
         end = samples[-1][0] - start
         instances = usage.instances(self._metadata, racer.dag, since)
         waits = [
-            Span(racer.name, max(-1.0, one.began.timestamp() - start), min(end, _seconds(one.ended, start, end)), "waits")
+            Span(
+                racer.name, max(-1.0, one.began.timestamp() - start), min(end, _seconds(one.ended, start, end)), "waits"
+            )
             for one in instances
             if one.task == racer.sensor
         ]
@@ -391,16 +414,22 @@ class _Heat:
 
     def _clear_away(self) -> None:
         """Pause the Dags, end the runs that still wait, and see that nobody reads the topics any more."""
+        sender = client.Sender(self.stack.state.bootstrap)
         for racer in self.racers:
             self._api.set_paused(racer.dag, paused=True)
-            if not racer.sensor:
+            if racer.sensor:
+                # What waits takes this and ends by itself, at once; a task whose run is ended would go on until its
+                # next heartbeat. The Dag is paused: nobody will handle it.
+                sender.send(racer.topic, as_text({"order_id": 0}))
+            else:
                 self._api.reparse(racer.dag)
+        sender.finish()
+        _quietly(lambda: not any(self._members().values()), READY / 2, TICK)
         for racer in self.racers:
             for run_id in usage.unfinished(self._metadata, racer.dag):
                 # A run can be deleted only when it is over; its tasks are stopped when it is said to have failed.
                 self._api.call("PATCH", f"dags/{racer.dag}/dagRuns/{run_id}", json={"state": "failed"})
                 self._api.call("DELETE", f"dags/{racer.dag}/dagRuns/{run_id}")
-        _quietly(lambda: not any(self._members().values()), READY / 2, 0.2)
 
 
 def _quietly(condition: Callable[[], object], seconds: float, pause: float) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from airflow.providers.apache.kafka.sensors.kafka import AwaitMessageTriggerFunctionSensor
 from airflow.sdk import DAG
 from tea_counter import handle
 
 
 # [function]
-def on_order(order, **context):
+def on_order(order, **context):  # noqa: ANN003  the context is Airflow's
     """Handle one order, inside the sensor's own task."""
     context["ti"].xcom_push(key=f"order_{order['order_id']}", value=handle([order]))
 
@@ -19,6 +21,7 @@ def on_order(order, **context):
 with DAG(
     dag_id="old_kafka",
     schedule="@continuous",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     max_active_runs=1,
     catchup=False,
     is_paused_upon_creation=True,

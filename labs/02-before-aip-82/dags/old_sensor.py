@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from airflow.sdk import DAG, task
 from order_sensor import OrderSensor
 from tea_counter import handle
@@ -17,6 +19,7 @@ def handle_orders(orders):
 with DAG(
     dag_id="old_one",
     schedule="@continuous",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     max_active_runs=1,
     catchup=False,
     is_paused_upon_creation=True,
@@ -35,6 +38,7 @@ with DAG(
 with DAG(
     dag_id="old_drain",
     schedule="@continuous",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     max_active_runs=1,
     catchup=False,
     is_paused_upon_creation=True,

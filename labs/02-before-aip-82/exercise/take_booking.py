@@ -8,6 +8,8 @@ then. The connection `kafka_bookings` stays.
 from __future__ import annotations
 
 import json  # noqa: F401  you will need these three
+from datetime import UTC, datetime
+
 from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger  # noqa: F401
 from airflow.sdk import DAG, Asset, AssetWatcher, task  # noqa: F401
 from order_sensor import OrderSensor
@@ -17,6 +19,7 @@ from order_sensor import OrderSensor
 with DAG(
     dag_id="wait_for_booking",
     schedule="@continuous",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     max_active_runs=1,
     catchup=False,
     is_paused_upon_creation=True,

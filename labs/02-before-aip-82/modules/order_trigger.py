@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 GAP = 2.0
-"""Seconds between two events: on Airflow 3.3 quicker ones could fall into one pass of the scheduler and be left over."""
+"""Seconds between two events: of quicker ones, Airflow 3.3 could leave all but the first without a run."""
 
 
 class OrdersTrigger(BaseEventTrigger):

@@ -78,8 +78,9 @@ def members(bootstrap: str, groups: Sequence[str]) -> dict[str, int]:
     """
     from confluent_kafka import KafkaException  # noqa: PLC0415
 
+    admin = _admin(bootstrap)  # named: its answers come only as long as it lives
     try:
-        told = _admin(bootstrap).describe_consumer_groups(list(groups), request_timeout=10)
+        told = admin.describe_consumer_groups(list(groups), request_timeout=10)
         described = {name: future.result() for name, future in told.items()}
     except KafkaException as error:
         raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
