@@ -1,4 +1,4 @@
-"""Three ways to wait until the same moment, each in a pool of two slots, with a quick task that wants a slot too.
+"""Two ways to wait until the same moment, each in a pool of two slots, with a quick task that wants a slot too.
 
 A run has to be asked for, with `{"open_at": "2026-11-25T08:00:00+00:00"}` as its `conf`; the pools as well.
 """
@@ -13,9 +13,6 @@ MOMENT = "{{ dag_run.conf['open_at'] }}"
 SENSORS = {
     "poke": lambda name, **rest: DateTimeSensor(
         task_id=name, target_time=MOMENT, mode="poke", poke_interval=1, **rest
-    ),
-    "reschedule": lambda name, **rest: DateTimeSensor(
-        task_id=name, target_time=MOMENT, mode="reschedule", poke_interval=4, **rest
     ),
     "deferrable": lambda name, **rest: DateTimeSensorAsync(
         task_id=name, target_time=MOMENT, **rest
