@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-ORDER = ("start", "use", "notebooks", "faults", "stop", "environment", "interrupts", "mock", "nobody", "cycles")
+ORDER = (
+    "start",
+    "use",
+    "notebooks",
+    "lab02",
+    "faults",
+    "stop",
+    "environment",
+    "interrupts",
+    "mock",
+    "nobody",
+    "cycles",
+)
 """Those that share a running stack come first, one after the other: a start costs 10 to 20 seconds."""
 
 
