@@ -44,6 +44,27 @@ class FirstEvent:
 
 
 @dataclass(frozen=True)
+class Racer:
+    """A Dag that `race` can let run: it takes messages from a topic of its own.
+
+    Attributes:
+        name: Its name on the command line.
+        title: What it is, by language.
+        dag: The Dag.
+        topic: Where its messages are sent.
+        group: The consumer group it reads with.
+        sensor: The task that waits for messages; empty where a watcher does.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    dag: str
+    topic: str
+    group: str
+    sensor: str = ""
+
+
+@dataclass(frozen=True)
 class Lab:
     """One lab: a folder, its Dags, what it needs from the stack, its steps.
 
@@ -51,6 +72,7 @@ class Lab:
         connections: Ids of Kafka connections, each a consumer group of its own.
         other_connections: Id → kind of the others; `CONNECTION_KINDS` has the kinds.
         on_demand: Dags that stay paused until a step asks for them.
+        racers: Dags that `race` can let run against each other.
     """
 
     folder: Path
@@ -63,6 +85,7 @@ class Lab:
     first_event: FirstEvent | None = field(default=None)
     other_connections: Mapping[str, str] = field(default_factory=dict)
     on_demand: tuple[str, ...] = ()
+    racers: tuple[Racer, ...] = ()
 
     @property
     def name(self) -> str:
@@ -136,6 +159,20 @@ def find_topic(topic: str) -> Lab:
     raise usage_error("lab.unknown_topic", topic=topic, known=listed(known))
 
 
+def find_racers(names: Iterable[str]) -> list[Racer]:
+    """Return the racers of these names, in this order and each once; all there are where none is named.
+
+    Raises:
+        LabError: There is none of a name; the message lists those there are.
+    """
+    known = {racer.name: racer for one in labs() for racer in one.racers}
+    wanted = list(dict.fromkeys(names)) or list(known)
+    for name in wanted:
+        if name not in known:
+            raise usage_error("race.unknown", racer=name, known=", ".join(known))
+    return [known[name] for name in wanted]
+
+
 class _Reader:
     """Takes values out of one `lab.toml` and says precisely which of them is missing or of the wrong kind."""
 
@@ -190,6 +227,18 @@ class _Reader:
         title = self.both(row, "title", str, f"{at}.")
         return Step(self.need(row, "id", str, f"{at}."), title, hints, bool(row.get("exercise")))
 
+    def racer(self, row: Any, position: int) -> Racer:
+        at = f"racers[{position}]"
+        if not isinstance(row, dict):
+            raise self.wrong(at, "dict")
+        title = self.both(row, "title", str, f"{at}.")
+        name, dag, topic, group = (self.need(row, key, str, f"{at}.") for key in ("name", "dag", "topic", "group"))
+        return Racer(name, title, dag, topic, group, self.need({"sensor": "", **row}, "sensor", str, f"{at}."))
+
+    def racers(self) -> tuple[Racer, ...]:
+        rows = self.need({"racers": [], **self.table}, "racers", list)
+        return tuple(self.racer(row, position) for position, row in enumerate(rows, start=1))
+
     def first_event(self) -> FirstEvent | None:
         first = self.optional("first_event")
         if not first:
@@ -215,6 +264,7 @@ def _read(path: Path) -> Lab:
         first_event=reader.first_event(),
         other_connections=reader.kinds("connections", CONNECTION_KINDS),
         on_demand=reader.texts(table, "on_demand", ""),
+        racers=reader.racers(),
     )
 
 

@@ -45,6 +45,10 @@ class Drawing:
         self.figure = figure
 
     def _repr_svg_(self) -> str:
+        return self.svg()
+
+    def svg(self) -> str:
+        """Return the picture as SVG, for a file or a page."""
         with mpl.rc_context(STYLE), io.StringIO() as file:
             self.figure.savefig(file, format="svg", metadata={"Date": None})
             return file.getvalue()
@@ -168,6 +172,44 @@ def levels(series: Mapping[str, Sequence[tuple[float, float]]], *, unit: str = "
         if what:
             figure.supylabel(what, fontsize=11)
     return Drawing(figure)
+
+
+def bars(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawing:
+    """Return a bar for each group, made of its parts, with their sum beside it.
+
+    Args:
+        groups: Name → part → amount. Each part has a colour of its own; beyond the six largest they are one, `other`.
+        unit: What the axis says.
+    """
+    totals: dict[str, float] = {}
+    for parts in groups.values():
+        for part, amount in parts.items():
+            totals[part] = totals.get(part, 0) + amount
+    large = sorted(totals, key=lambda part: (-totals[part], part))[: len(COLOURS) - 1]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.36 * len(groups) + 1.5), layout="constrained")
+        axes = _plain_axes(figure)
+        ends = [0.0] * len(groups)
+        for part, colour in zip([*large, "other"], COLOURS, strict=False):
+            chosen = [_amount(parts, part, large) for parts in groups.values()]
+            if any(chosen):
+                axes.barh(range(len(groups)), chosen, left=ends, height=0.62, color=colour, label=part)
+            ends = [end + amount for end, amount in zip(ends, chosen, strict=True)]
+        for row, end in enumerate(ends):
+            axes.text(end, row, f" {end:,.0f}", va="center")
+        axes.set_xlim(0, max([*ends, 1]) * 1.15)
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.2, -0.25), ncols=2, frameon=False, handlelength=1)
+    return Drawing(figure)
+
+
+def _amount(parts: Mapping[str, float], part: str, large: Sequence[str]) -> float:
+    """Return a part's amount; `other` is what is not among the large ones."""
+    if part != "other":
+        return parts.get(part, 0)
+    return sum(amount for name, amount in parts.items() if name not in large)
 
 
 def _plain_axes(figure: Figure) -> Any:

@@ -25,14 +25,20 @@ def levels() -> Drawing:
     return drawing.levels({"sensor": [(0, 1), (5, 0)], "deferrable": [(0, 0), (3, 1), (5, 0)]}, what="slots")
 
 
+def bars() -> Drawing:
+    parts = {f"table {number}": 10.0 - number for number in range(9)}
+    return drawing.bars({"sensor": parts, "watcher": {"table 0": 3}, "nothing": {}}, unit="rows")
+
+
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
         (gantt, ["run 1", "run 2", "waits", "works"]),
         (dots, ["cron", "watcher", "nothing", "20 s", "0.6 s"]),
         (levels, ["sensor", "deferrable", "slots"]),
+        (bars, ["sensor", "watcher", "nothing", "table 0", "other", "rows", " 54", " 3", " 0"]),
     ],
-    ids=["gantt", "dots", "levels"],
+    ids=["gantt", "dots", "levels", "bars"],
 )
 def test_a_chart_is_svg_with_its_words_as_text_and_repeats_itself(
     draw: Callable[[], Drawing], words: list[str]

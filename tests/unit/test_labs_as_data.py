@@ -94,6 +94,41 @@ def test_a_lab_tells_what_it_needs_beside_kafka(labs: Callable[[str], Path]) -> 
     assert config.lab("08").on_demand == ("brew",)
 
 
+RACER = """
+[[racers]]
+name = "kettle"
+dag = "boil"
+topic = "teas"
+group = "kafka_teas"
+title = { en = "A kettle", zh-TW = "水壺" }
+"""
+
+
+def test_a_lab_tells_who_races(labs: Callable[[str], Path]) -> None:
+    labs(WHOLE + RACER)
+    (racer,) = config.lab("08").racers
+    assert (racer.name, racer.dag, racer.topic, racer.group, racer.sensor) == (
+        "kettle", "boil", "teas", "kafka_teas", "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (WHOLE + RACER.replace('dag = "boil"', ""), "`racers[1].dag`"),
+        (WHOLE + RACER.replace(', zh-TW = "水壺"', ""), "`racers[1].title.zh-TW`"),
+        (WHOLE + RACER + "sensor = 1", "`racers[1].sensor`"),
+        ("racers = 1\n" + WHOLE, "`racers`"),
+        ("racers = [1]\n" + WHOLE, "`racers[1]`"),
+    ],
+)
+def test_a_wrong_racer_is_named(text: str, named: str, labs: Callable[[str], Path]) -> None:
+    labs(text)
+    with pytest.raises(LabError) as refused:
+        config.labs()
+    assert named in str(refused.value)
+
+
 def test_an_unknown_step_is_refused_with_the_known_ones(labs: Callable[[str], Path]) -> None:
     labs(WHOLE)
     assert config.lab("08").step("boil").title["en"] == "Boil"

@@ -4,8 +4,6 @@ Each way of scheduling has a connection of its own and so a consumer group of it
 Kafka keeps for each how far it has come.
 """
 
-# ruff: noqa: INP001  a folder on the path of Airflow's processes, not a package
-
 from __future__ import annotations
 
 import json

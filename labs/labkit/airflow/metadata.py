@@ -75,12 +75,13 @@ class Watcher:
 
 @dataclass(frozen=True)
 class ImportFailure:
-    """A Dag file that Airflow could not load: which, the reason in one line, where in the file."""
+    """A Dag file that Airflow could not load: which, the reason in one line, where in the file, when."""
 
     bundle: str
     file: str
     reason: str
     line: int | None
+    at: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -184,9 +185,11 @@ class Metadata:
 
     def import_failures(self) -> list[ImportFailure]:
         """Return the Dag files that Airflow could not load."""
-        query = "SELECT bundle_name, filename, stacktrace FROM import_error ORDER BY bundle_name, filename"
+        query = "SELECT bundle_name, filename, stacktrace, timestamp FROM import_error ORDER BY bundle_name, filename"
         return [
-            ImportFailure(row["bundle_name"], row["filename"], *_reason(row["stacktrace"], row["filename"]))
+            ImportFailure(
+                row["bundle_name"], row["filename"], *_reason(row["stacktrace"], row["filename"]), row["timestamp"]
+            )
             for row in self.rows(query)
         ]
 

@@ -70,6 +70,44 @@ def await_groups(bootstrap: str, topic: str) -> None:
         consumer.close()
 
 
+def members(bootstrap: str, groups: Sequence[str]) -> dict[str, int]:
+    """Return for each consumer group how many of its members have been given a partition.
+
+    Raises:
+        LabError: The broker does not answer; a stand-in does not know the question.
+    """
+    from confluent_kafka import KafkaException  # noqa: PLC0415
+
+    admin = _admin(bootstrap)  # named: its answers come only as long as it lives
+    try:
+        told = admin.describe_consumer_groups(list(groups), request_timeout=10)
+        described = {name: future.result() for name, future in told.items()}
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    return {
+        name: sum(1 for member in group.members if member.assignment and member.assignment.topic_partitions)
+        for name, group in described.items()
+    }
+
+
+def skip_to_end(bootstrap: str, group: str, topic: str) -> None:
+    """Have a group without members go on at the end of a topic: what was sent before is not read again.
+
+    Raises:
+        LabError: The broker does not answer, or the group has members.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0, "error_cb": _quiet})
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
+        consumer.commit(offsets=[TopicPartition(topic, 0, end)], asynchronous=False)
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+
+
 def create_topics(bootstrap: str, topics: Iterable[str]) -> None:
     """Wait until the broker answers and make the topics that are missing, one partition each.
 

@@ -42,6 +42,8 @@ _SETTINGS = {
     # The data is thrown away at `stop`. A crash of the server loses nothing; only one of the computer would.
     "fsync": "off",
     "full_page_writes": "off",
+    # The log of changes says which rows they were: `race` counts with it what a Dag costs the database.
+    "wal_level": "logical",
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
