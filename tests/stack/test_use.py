@@ -10,6 +10,7 @@ from driver import until
 
 from labkit import config
 from labkit.airflow.api import Api
+from labkit.stack.local import ON_DEMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +65,9 @@ def test_status_tells_of_every_part_that_it_is_well(language: str, well: str, se
     rows = re.findall(rf"^(\S+) +● {well} +(\d+) ", told.stdout, re.MULTILINE)
     assert dict(rows) == {name: str(pid) for name, pid in settled.running_pids().items()}
     assert len(rows) >= 8
-    for number in (settled.state or {})["ports"].values():
-        if number != (settled.state or {})["ports"]["notebook"]:
-            assert str(number) in told.stdout or number == settled.stack.state.ports["kafka-controller"]
+    for name, number in settled.stack.state.ports.items():
+        if name not in {*ON_DEMAND, "kafka-controller"}:
+            assert str(number) in told.stdout, name
     assert LAB in told.stdout
     assert "Airflow" in told.stdout or "airflow 3." in told.stdout
 
