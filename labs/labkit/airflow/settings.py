@@ -28,6 +28,8 @@ TUNING = {
     # A changed Dag file is noticed within seconds: learners edit and look. Listing a small folder costs nothing.
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
+    # A changed Dag is stored as soon as it is parsed, and not up to 30 s later: runs and `verify` see what was edited.
+    "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
     # Four tasks at a time are enough for the labs, and each waiting worker process costs memory.
     "AIRFLOW__CORE__PARALLELISM": "4",
     # The kernels of 2-core machines have other things to do.
