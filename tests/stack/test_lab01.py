@@ -168,7 +168,7 @@ def busy(running: Checkout) -> Iterator[Checkout]:
 def test_where_a_lot_comes_a_quick_clock_is_ahead_of_a_watcher_that_takes_one_message_a_time(busy: Checkout) -> None:
     stream, count = uuid.uuid4().hex[:6], 30
     sender = Sender(busy.stack.state.bootstrap)
-    for number in paced(poisson(count, 2, 113)):
+    for number in paced(poisson(count, 2, 411)):
         sender.send("slips", json.dumps({"stream": stream, "slip": number}))
     arrived = {json.loads(message.value)["slip"]: message.produced_at for message in sender.finish()}
 
