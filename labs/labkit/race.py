@@ -143,7 +143,7 @@ class Race:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a racer: messages handled, delays in seconds, Dag runs, task instances, slot seconds, rows written."""
+        """One row a racer: messages handled, delays, Dag runs, task instances, slot seconds, rows written."""
         import pandas as pd  # noqa: PLC0415
 
         rows = [
