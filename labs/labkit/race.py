@@ -45,6 +45,8 @@ PATIENCE = 90.0
 """Seconds after the last message until the race ends, whatever has not been handled."""
 STALLED = 12.0
 """Seconds without news of anyone, all messages sent, after which nobody is going to handle any more."""
+AFTER = 2.0
+"""Seconds after the end of the last work that charts show and slots are counted for."""
 AT_REST = 8.0
 """Seconds to wait until a racer that has handled everything is back where it began."""
 APART = 0.7
@@ -141,19 +143,19 @@ class Race:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a racer."""
+        """One row a racer: messages handled, delays, Dag runs, task instances, slot seconds, rows written."""
         import pandas as pd  # noqa: PLC0415
 
         rows = [
             {
                 "racer": one.racer.name,
                 "handled": f"{one.handled}/{len(one.delays)}",
-                "median delay s": _rounded(one.median),
-                "longest delay s": _rounded(one.longest),
-                "Dag runs": one.runs,
-                "task instances": one.instances,
-                "slot seconds": round(one.slot_seconds, 1),
-                "rows written": "" if one.written is None else sum(one.written.values()),
+                "median s": _rounded(one.median),
+                "longest s": _rounded(one.longest),
+                "runs": one.runs,
+                "tasks": one.instances,
+                "slot s": round(one.slot_seconds, 1),
+                "rows": "" if one.written is None else sum(one.written.values()),
             }
             for one in self.results
         ]
@@ -326,6 +328,10 @@ class _Heat:
         notes = self._notes(since)  # what comes later is too late
         _quietly(lambda: self._look(since) and self._all_at_rest(), AT_REST, TICK)
         written = dict(changes.count()) if changes else None
+        latest = max((note["ended"] for found in notes.values() for note in found.values()), default=time.time())
+        self._samples = {
+            dag: [pair for pair in pairs if pair[0] <= latest + AFTER] for dag, pairs in self._samples.items()
+        }
         return [self._result(racer, since, sent[racer.topic], notes[racer.dag], written) for racer in self.racers]
 
     def _send(self) -> dict[str, list[Message]]:

@@ -55,10 +55,11 @@ def nothing_left(checkout: Checkout) -> bool:
         )
 
 
-def test_all_but_the_watcher_handle_every_message(rush: Race) -> None:
+def test_all_but_those_who_can_leave_some_behind_handle_every_message(rush: Race) -> None:
     for one in rush.results:
-        # The events that fall into one pass of the scheduler leave some behind: facts of Airflow 3.3.
-        least = 1 if one.racer.name == "watcher" else rush.stream.events
+        # Airflow 3.3 makes one run of events that come quickly, with the first of them; and it can take the report
+        # that a task has deferred itself for one on its next start, and fail it. The chapter tells of both.
+        least = 1 if one.racer.name in {"watcher", "old-kafka"} else rush.stream.events
         assert one.handled >= least, one.racer.name
 
 
@@ -75,7 +76,7 @@ def test_a_watcher_spends_fewer_runs_and_tasks_than_a_sensor_that_takes_one(rush
     assert rush["watcher"].runs < rush["old-one"].runs
     assert rush["watcher"].instances < rush["old-one"].instances
     assert rush["watcher-drain"].instances < rush["old-one"].instances
-    assert rush["old-kafka"].instances == rush["old-kafka"].runs == 1
+    assert rush["old-kafka"].instances == rush["old-kafka"].runs < rush["old-one"].runs
 
 
 def test_one_task_instance_that_never_ends_writes_more_rows_than_a_run_that_takes_all(rush: Race) -> None:

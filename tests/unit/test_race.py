@@ -51,8 +51,8 @@ def test_who_handles_nothing_has_no_delay() -> None:
 
 def test_the_table_has_a_row_a_racer() -> None:
     row = outcome().table.iloc[0]
-    assert (row["racer"], row["handled"], row["Dag runs"], row["rows written"]) == ("one", "2/3", 2, 5)
-    assert outcome(written=None).table["rows written"][0] == ""
+    assert (row["racer"], row["handled"], row["runs"], row["rows"]) == ("one", "2/3", 2, 5)
+    assert outcome(written=None).table["rows"][0] == ""
 
 
 def test_rows_are_drawn_only_where_they_could_be_told_apart() -> None:
