@@ -50,7 +50,6 @@ def service_models() -> None:
     It reads them in the event loop: on a disk that has never been asked for them, that blocked the loop for 1 to 5 s.
     The verdicts are about the triggers, and the same on every machine only if that is behind us.
     """
-
     anonymous = AioConfig(signature_version=UNSIGNED)
 
     async def open_clients() -> None:
