@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,23 @@ def test_every_step_of_every_lab_has_its_check() -> None:
         source = (one.folder / "verify.py").read_text(encoding="utf-8")
         for step in one.steps:
             assert f"def {step.id.replace('-', '_')}(metadata: Metadata, lab: Lab)" in source, step.id
+
+
+@pytest.mark.parametrize(
+    "names",
+    [r"\bAsset\(\s*(?:name=)?[\"'](\w+)", r"\bDAG\(\s*(?:dag_id=)?[\"'](\w+)"],
+    ids=["assets", "Dags"],
+)
+def test_no_two_labs_use_one_name(names: str) -> None:
+    """One stack runs all labs: an asset that two of them define would lose its watchers at every other parse."""
+    users: dict[str, set[str]] = {}
+    files = [*paths.LABS.glob("[0-9][0-9]-*/**/*.py"), *paths.BOOK.glob("en/labs/[0-9][0-9]-*.md")]
+    for file in files:
+        lab = next(part[:2] for part in file.parts if re.match(r"[0-9]{2}-", part))
+        for name in re.findall(names, file.read_text(encoding="utf-8")):
+            users.setdefault(name, set()).add(lab)
+    assert len(users) > 5
+    assert {name: labs for name, labs in users.items() if len(labs) > 1} == {}
 
 
 @pytest.mark.parametrize("which", ["08", "8", "08-tea"])
