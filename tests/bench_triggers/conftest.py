@@ -69,10 +69,3 @@ def world(tmp_path_factory: pytest.TempPathFactory, service_models: None) -> Ite
         world.aws = stack.enter_context(providers.aws_server())
         world.kafka = providers.MockKafka()
         yield world
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the verdicts against AWS: on a cold disk botocore holds the loop for seconds, and they differ."""
-    for item in items:
-        if "verdict_on_record" in item.name and any(one in item.name for one in ("[Sqs", "[MessageQ", "[S3Key")):
-            item.add_marker(pytest.mark.skip(reason="depends on how warm the disk is; to be made independent of it"))
