@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import warnings
 from contextlib import ExitStack
@@ -20,10 +19,7 @@ with warnings.catch_warnings():
     import airflow.triggers.base  # noqa: F401
     import providers
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from airflow.configuration import conf
-from botocore import UNSIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,24 +40,7 @@ def threshold() -> float:
 
 
 @pytest.fixture(scope="session")
-def service_models() -> None:
-    """Have botocore's descriptions of S3 and SQS read once.
-
-    It reads them in the event loop: on a disk that has never been asked for them, that blocked the loop for 1 to 5 s.
-    The verdicts are about the triggers, and the same on every machine only if that is behind us.
-    """
-    anonymous = AioConfig(signature_version=UNSIGNED)
-
-    async def open_clients() -> None:
-        for service in ("s3", "sqs"):
-            async with get_session().create_client(service, region_name="us-east-1", config=anonymous):
-                pass
-
-    asyncio.run(open_clients())
-
-
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, service_models: None) -> Iterator[providers.World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[providers.World]:
     """A folder, an HTTP server, moto and a mock of Kafka."""
     with ExitStack() as stack:
         world = providers.World(tmp_path_factory.mktemp("world"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,6 +156,13 @@ def test_minutes_on_the_clock_take_no_time(look: Callable[..., Report]) -> None:
 def test_the_place_where_the_loop_was_held_is_named(look: Callable[..., Report]) -> None:
     assert "specimens.py" in look("Sleeps")["loop-free"].facts["place"]
     assert "in payload" in look("NeverComesBack")["loop-free"].facts["place"]
+
+
+def test_a_trigger_that_never_comes_back_is_not_left_spinning(look: Callable[..., Report]) -> None:
+    """It would take a core, and hold up whatever is examined next."""
+    for _ in range(3):
+        look("NeverComesBack")
+        assert "trigger-bench" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_without_a_cause_it_is_the_world_as_it_stands_that_counts(tmp_path: Path, look: Callable[..., Report]) -> None:

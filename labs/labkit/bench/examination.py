@@ -125,8 +125,13 @@ def _in_a_thread(work: _Examination, threshold: float) -> None:
             loop[0].watch.give_up()
             work.stuck = True
             work.take_down(loop[0])
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stuck))
-            thread.join(0.5)  # a call in C does not hear it; the thread is a daemon and ends with the process
+            # A task keeps what is raised in it to itself, and the loop goes on to the next: told again until it ends.
+            # A call in C does not hear it; the thread is a daemon and ends with the process.
+            for _ in range(6):
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stuck))
+                thread.join(0.5)
+                if not thread.is_alive():
+                    break
             return
 
 
