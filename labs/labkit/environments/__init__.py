@@ -1,7 +1,6 @@
 """Environments beside the learner's: another Airflow release, providers too large to be in everyone's way.
 
-Each has a lock here, `NAME.lock`, made from `NAME.in` as `requirements.lock` is from `pyproject.toml` (with `-c
-../../../requirements.lock` where both share a release of Airflow):
+Each has a lock here, `NAME.lock`, made from `NAME.in` as `requirements.lock` is from `pyproject.toml`:
 
     uv pip compile NAME.in --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
         --python-version 3.11 -o NAME.lock
