@@ -16,7 +16,7 @@ from labkit import arrivals, config, session, trace
 from labkit import race as racing
 from labkit.airflow import settings
 from labkit.airflow.api import Api
-from labkit.brokers import shop
+from labkit.brokers import moto, redis, shop
 from labkit.brokers.client import Sender
 from labkit.errors import LabError
 from labkit.waiting import until
@@ -108,6 +108,18 @@ class Notebook:
         """Send one JSON object to a topic and return what the broker acknowledged."""
         config.find_topic(topic)
         return self._stack.broker.publish(self._stack.state, topic, [trace.as_text(value)])[0]
+
+    def publish_sqs(self, queue: str, *values: dict[str, Any]) -> list[str]:
+        """Put JSON objects into a queue of SQS and return the ids of the messages; starts the part `aws`."""
+        config.check_place("sqs", queue)
+        self._stack.serve(moto.NAME)
+        return moto.publish(self._stack.state, queue, [trace.as_text(value) for value in values])
+
+    def publish_redis(self, channel: str, *values: dict[str, Any]) -> list[int]:
+        """Say JSON objects on a channel of Redis and return how many listened to each; starts the part `redis`."""
+        config.check_place("redis", channel)
+        self._stack.serve(redis.NAME)
+        return redis.publish(self._stack.state, channel, [trace.as_text(value) for value in values])
 
     def stream(
         self, topic: str, values: Sequence[dict[str, Any]], *, rate: float, seed: int | None = None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
 
-from labkit import __version__, paths
+from labkit import __version__, config, paths
 from labkit.airflow import connections, health, nursery, settings
 from labkit.airflow.metadata import Metadata, ready, slim
 from labkit.brokers import jars, moto, redis
@@ -208,6 +208,8 @@ class LocalStack:
     def serve(self, name: str) -> None:
         """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
 
+        What stands in for AWS gets the labs' queues, too, for a restart makes it forget them.
+
         Raises:
             LabError: There is no such part, or it did not come up.
         """
@@ -217,6 +219,9 @@ class LocalStack:
         part.check()
         self.start_part(name)
         self._wait_for(lambda: part.healthy(self.state), name, timeout=30)
+        if name == moto.NAME:
+            labs = [lab for lab in config.labs() if lab.name in self.state.labs]
+            moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""
