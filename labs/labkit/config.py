@@ -176,10 +176,10 @@ def check_place(broker: str, name: str) -> None:
     if broker == "kafka":
         find_topic(name)
         return
-    kinds = {"sqs": "queues", "redis": "channels"}
-    known = sorted({place for one in labs() for place in getattr(one, kinds[broker])})
+    kind, refusal = {"sqs": ("queues", "publish.unknown_sqs"), "redis": ("channels", "publish.unknown_redis")}[broker]
+    known = sorted({place for one in labs() for place in getattr(one, kind)})
     if name not in known:
-        raise usage_error(f"publish.unknown_{broker}", name=name, known=listed(known))
+        raise usage_error(refusal, name=name, known=listed(known))
 
 
 def find_racers(names: Iterable[str]) -> list[Racer]:

@@ -46,7 +46,6 @@ def dynamic() -> dict[str, set[str]]:
         "events.{}": {f"events.{name}" for name in DAG_RUN_STATES},
         "json.{}": {f"json.{name}" for name in ("array", "string", "number", "boolean", "null")},
         "status.{}": {f"status.{name}" for name in get_args(PartState)},
-        "publish.unknown_{}": {"publish.unknown_sqs", "publish.unknown_redis"},
     }
 
 
