@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
 from labkit import race as racing
-from labkit.airflow import settings
+from labkit.airflow import connections, settings
 from labkit.airflow.api import Api
 from labkit.brokers import moto, redis, shop
 from labkit.brokers.client import Sender
@@ -120,6 +120,14 @@ class Notebook:
         config.check_place("redis", channel)
         self._stack.serve(redis.NAME)
         return redis.publish(self._stack.state, channel, [trace.as_text(value) for value in values])
+
+    def redis_listeners(self, channel: str) -> int:
+        """Return how many are listening to a channel of Redis now."""
+        return redis.listeners(self._stack.state, channel)
+
+    def connection(self, name: str) -> dict[str, Any]:
+        """Return one of the labs' connections as Airflow reads it, its password masked."""
+        return connections.shown(self._stack.state.folder, name)
 
     def stream(
         self, topic: str, values: Sequence[dict[str, Any]], *, rate: float, seed: int | None = None

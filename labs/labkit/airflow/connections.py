@@ -81,6 +81,16 @@ def write(state: State, names: Iterable[str], others: Mapping[str, str]) -> None
     _replace(state.folder, table | {name: KINDS[kind](state) for name, kind in others.items()})
 
 
+def shown(run: Path, name: str) -> dict[str, Any]:
+    """Return a connection as it is written down, its password masked.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    one: dict[str, Any] = json.loads(file(run).read_text(encoding="utf-8"))[name]
+    return one | ({"password": "***"} if "password" in one else {})
+
+
 def move(run: Path, bootstrap: str) -> None:
     """Point the Kafka connections that are there to a broker's new address."""
     table = json.loads(file(run).read_text(encoding="utf-8")) if file(run).exists() else {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NAME = "aws"
 ACCOUNT = "123456789012"
 """The account that moto's clients belong to, whatever their key."""
+_BATCH = 10
 
 
 def program(state: State) -> Program:
@@ -67,7 +68,7 @@ def create_queues(state: State, queues: Iterable[str]) -> None:
 
 
 def publish(state: State, queue: str, values: Sequence[str]) -> list[str]:
-    """Put the values into a queue of SQS, in order.
+    """Put the values into a queue of SQS, in order, ten in a request as SQS allows.
 
     Returns:
         For each value the id that SQS gave the message.
@@ -78,7 +79,12 @@ def publish(state: State, queue: str, values: Sequence[str]) -> list[str]:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     sqs = client(state, "sqs")
+    entries = [{"Id": str(position), "MessageBody": value} for position, value in enumerate(values)]
+    ids: list[str] = []
     try:
-        return [str(sqs.send_message(QueueUrl=queue_url(queue), MessageBody=value)["MessageId"]) for value in values]
+        for first in range(0, len(entries), _BATCH):
+            sent = sqs.send_message_batch(QueueUrl=queue_url(queue), Entries=entries[first : first + _BATCH])
+            ids += [str(one["MessageId"]) for one in sent["Successful"]]
+        return ids  # noqa: TRY300  nothing else follows
     except (BotoCoreError, ClientError) as error:
         raise LabError("aws.refused", address=state.aws_url, queue=queue, details=str(error)) from error

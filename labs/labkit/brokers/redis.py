@@ -100,6 +100,12 @@ def healthy(state: State) -> bool:
         return False
 
 
+def listeners(state: State, channel: str) -> int:
+    """Return how many are listening to a channel now."""
+    with client(state) as server:
+        return int(dict(server.pubsub_numsub(channel)).get(channel.encode(), 0))
+
+
 def publish(state: State, channel: str, values: Sequence[str]) -> list[int]:
     """Say the values on a channel, in order.
 
