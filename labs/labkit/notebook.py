@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
 from labkit import race as racing
-from labkit.airflow import connections, settings
+from labkit.airflow import complaints, connections, settings
 from labkit.airflow.api import Api
 from labkit.brokers import moto, redis, shop
 from labkit.brokers.client import Sender
@@ -195,6 +195,16 @@ class Notebook:
     def log(self, part: str) -> list[str]:
         """Return the lines that a part of the stack has written so far."""
         return list(self._stack.log(part))
+
+    def complaints(self) -> pd.DataFrame:
+        """Return the watchers whose trigger failed in the last minute: asset, watcher, error, how often."""
+        import pandas as pd  # noqa: PLC0415
+
+        rows = complaints.recent(self._stack.log("triggerer"), self._metadata.watchers())
+        return pd.DataFrame(
+            [(one.asset, one.watcher, one.error, one.count) for one in rows],
+            columns=["asset", "watcher", "error", "count"],
+        )
 
     def restart(self, part: str) -> None:
         """Stop a part of the stack and start it again."""

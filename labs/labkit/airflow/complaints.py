@@ -56,6 +56,21 @@ class Complaint:
     count: int
     at: dt.datetime
 
+    @property
+    def age(self) -> dt.timedelta:
+        """How long ago it last failed."""
+        return dt.datetime.now(dt.UTC) - self.at
+
+    def told(self) -> str:
+        """Return a sentence about it, in the user's language, that the error follows."""
+        seconds = f"{self.age.total_seconds():.0f}"
+        return t("complaint.failing", watcher=self.watcher, asset=self.asset, count=self.count, seconds=seconds)
+
+
+def recent(lines: Iterable[str], watchers: Sequence[Watcher]) -> list[Complaint]:
+    """Return the watchers that failed in the last minute, by asset; arguments as for `read`."""
+    return [one for one in read(lines, watchers) if one.age < RECENT]
+
 
 def read(lines: Iterable[str], watchers: Sequence[Watcher]) -> list[Complaint]:
     """Return the watchers that fail, by asset.
@@ -79,3 +94,51 @@ def read(lines: Iterable[str], watchers: Sequence[Watcher]) -> list[Complaint]:
         for trigger, (at, error) in last.items()
     ]
     return sorted(found, key=lambda one: (one.asset, one.watcher))
+
+
+def unheard(lines: Iterable[str]) -> list[str]:
+    """Return the addresses at which Kafka clients in the triggerer ask in vain, now.
+
+    librdkafka tries again for ever and tells nobody but its log, without a name: the provider's `error_callback`
+    prints it (`airflow/providers/apache/kafka/hooks/consume.py`).
+
+    Args:
+        lines: The triggerer's log.
+    """
+    raise NotImplementedError
+
+
+def mend(error: str) -> str:
+    """Return what to do about an error of a trigger or of a Dag file, empty where nothing better is known.
+
+    Args:
+        error: Airflow's own words, or those of a client library.
+    """
+    for pattern, word in _MENDS:
+        match = re.search(pattern, error)
+        if match:
+            return word(match)
+    return ""
+
+
+def _scheme(found: re.Match[str]) -> str:
+    scheme = found[1]
+    if scheme in PACKAGES:
+        return t("complaint.package", scheme=scheme, package=PACKAGES[scheme])
+    return t("complaint.scheme", scheme=scheme, known=" ".join(PACKAGES))
+
+
+_MENDS = (
+    (r"scheme '([^']*)' is not recognized", _scheme),
+    (r"queue '([^']*)' is not recognized", lambda found: t("complaint.address", address=found[1])),
+    (r"unexpected keyword argument '(\w+)'", lambda found: t("complaint.argument", name=found[1])),
+    (r"conn_id `([^`]*)` isn't defined", lambda found: t("complaint.connection", name=found[1])),
+    (r"must specify a region|locate credentials", lambda _: t("complaint.aws")),
+    (r"UNKNOWN_TOPIC_OR_PART|Unknown topic or partition", lambda _: t("complaint.topic")),
+    (r"NonExistentQueue|queue does not exist", lambda _: t("complaint.queue")),
+    (r"connect to the endpoint URL: \"\w+://([^/\"]+)", lambda found: t("complaint.unreachable", address=found[1])),
+    (r"Error \d+ connecting to (\S+?)\.(?:\s|$)", lambda found: t("complaint.unreachable", address=found[1])),
+    (r"(?i)authenticat|WRONGPASS|NOAUTH", lambda _: t("complaint.password")),
+    (r"No module named '([\w.]+)'", lambda found: t("complaint.module", name=found[1])),
+)
+"""What an error says, and what then is to be done; the first that fits counts."""
