@@ -77,7 +77,8 @@ def check(
         for one in metadata.import_failures()
         if one.bundle in {lab.name, f"{lab.name}-work"}
     ]
-    failing = complaints.recent(log, metadata.watchers())
+    lines = list(log)
+    failing = complaints.recent(lines, metadata.watchers()) if lines else []
     for step in lab.steps:
         if only and step.id != only:
             continue
