@@ -57,9 +57,7 @@ def module(lab: Lab) -> ModuleType:
     return loaded
 
 
-def check(
-    lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterable[str] = ()
-) -> Iterator[Row]:
+def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterable[str] = ()) -> Iterator[Row]:
     """Yield each step with its verdict.
 
     A step's function has the step's id with `_` for `-`; it takes the metadata reader and the lab, returns when
