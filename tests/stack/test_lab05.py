@@ -137,7 +137,7 @@ def test_publish_says_what_became_of_a_message_on_each_broker(
 
 
 def test_the_exercise_as_it_comes_fails_with_the_payload_that_it_fell_over(running: Checkout) -> None:
-    until(lambda: (running.root / "work" / LAB.name / "order_adapter.py").exists(), "the exercise")
+    until((running.root / "work" / LAB.name / "order_adapter.py").exists, "the exercise")
     told = running.lab("verify", "05", "exercise-adapter", code=1).stdout
     assert "`orders_in` fails on a payload of SQS" in told
     assert "message_batch" in told
@@ -226,10 +226,10 @@ def mistaken(running: Checkout) -> Iterator[Checkout]:
     for part in ("aws", "redis"):
         running.stack.serve(part)
     with Api(state) as api:
-        api.call("POST", "connections", json={"connection_id": "lab05_far", "conn_type": "redis", "host": "127.0.0.1", "port": 1})  # fmt: skip
-    files = {f"{name}.py": {name: row} for name, row in AT_PARSE_TIME.items()} | {
-        "in_the_triggerer.py": IN_THE_TRIGGERER
-    }
+        far = {"connection_id": "lab05_far", "conn_type": "redis", "host": "127.0.0.1", "port": 1}
+        api.call("POST", "connections", json=far)
+    files = {f"{name}.py": {name: row} for name, row in AT_PARSE_TIME.items()}
+    files["in_the_triggerer.py"] = IN_THE_TRIGGERER
     for file, rows in files.items():
         bodies = (BODY.replace("NAME", name).replace("ARGUMENTS", row[0]) for name, row in rows.items())
         (work / file).write_text(HEAD + "".join(bodies), encoding="utf-8")
