@@ -7,7 +7,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetWatcher
 
 # [slow]
-PAUSE = 12  # seconds; the defaults are 5, 60 and 60
+PAUSE = 8  # seconds; the defaults are 5, 60 and 60
 
 slow = {
     "slow_kafka": MessageQueueTrigger(

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 RECENT = dt.timedelta(seconds=60)
 """How old the last failure may be to count: one that was mended fails no more."""
+_ASKING = dt.timedelta(seconds=15)
+"""How long ago a Kafka client may have asked to be taken for asking still; its pauses grow to 10 seconds."""
 
 _FAILED = re.compile(r"^(\d{4}-\S+) .*?Trigger ID (\d+) exited with error (.*)$")
 _TAIL = re.compile(r"\s+(?:\[[\w.]+\]|error_detail=|loc=).*$", re.DOTALL)
-_UNHEARD = re.compile(r"([\w.-]+:\d+)/\S*: Connect to \S+ failed: ([^(\"]+)")
+_UNHEARD = re.compile(r"^(\d{4}-\S+) .*[ \"]([\w.-]+:\d+)/\w+: Connect to \S+ failed")
 
 PACKAGES = {
     "kafka": "apache-airflow-providers-apache-kafka",
@@ -105,8 +107,9 @@ def unheard(lines: Iterable[str]) -> list[str]:
     Args:
         lines: The triggerer's log.
     """
-    del lines
-    return []
+    now = dt.datetime.now(dt.UTC)
+    found = (_UNHEARD.match(line) for line in lines if "Connect to" in line)
+    return sorted({one[2] for one in found if one and now - dt.datetime.fromisoformat(one[1]) < _ASKING})
 
 
 def mend(error: str) -> str:
