@@ -67,16 +67,20 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
         lab: The lab.
         metadata: The metadata database.
         only: The id of the one step to look at.
-        log: The triggerer's log: what it says of failing watchers goes with the steps that are not done.
+        log: The triggerer's log: what it says of the lab's watchers goes with steps that are not done.
     """
     checks = module(lab)
+    bundles = (lab.name, f"{lab.name}-work")
     failures = [
         _advised(f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}", one.reason)
         for one in metadata.import_failures()
-        if one.bundle in {lab.name, f"{lab.name}-work"}
+        if one.bundle in bundles
     ]
     lines = list(log)
     failing = complaints.recent(lines, metadata.watchers()) if lines else []
+    if failing:
+        ours = metadata.scheduling_assets(bundles)
+        failing = [one for one in failing if one.asset in ours]
     for step in lab.steps:
         if only and step.id != only:
             continue

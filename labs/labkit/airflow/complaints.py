@@ -25,7 +25,7 @@ _ASKING = dt.timedelta(seconds=15)
 """How long ago a Kafka client may have asked to be taken for asking still; its pauses grow to 10 seconds."""
 
 _FAILED = re.compile(r"^(\d{4}-\S+) .*?Trigger ID (\d+) exited with error (.*)$")
-_TAIL = re.compile(r"\s+(?:\[[\w.]+\]|error_detail=|loc=).*$", re.DOTALL)
+_TAIL = re.compile(r"\s+(?:\[airflow\.jobs\.\w+\]|error_detail=).*$", re.DOTALL)
 _UNHEARD = re.compile(r"^(\d{4}-\S+) .*[ \"]([\w.-]+:\d+)/\w+: Connect to \S+ failed")
 
 PACKAGES = {
@@ -141,7 +141,7 @@ _MENDS = (
     (r"UNKNOWN_TOPIC_OR_PART|Unknown topic or partition", lambda _: t("complaint.topic")),
     (r"NonExistentQueue|queue does not exist", lambda _: t("complaint.queue")),
     (r"connect to the endpoint URL: \"\w+://([^/\"]+)", lambda found: t("complaint.unreachable", address=found[1])),
-    (r"Error \d+ connecting to (\S+?)\.(?:\s|$)", lambda found: t("complaint.unreachable", address=found[1])),
+    (r"Error -?\d+ connecting to (\S+?)\.(?:\s|$)", lambda found: t("complaint.unreachable", address=found[1])),
     (r"(?i)authenticat|WRONGPASS|NOAUTH", lambda _: t("complaint.password")),
     (r"No module named '([\w.]+)'", lambda found: t("complaint.module", name=found[1])),
 )
