@@ -19,10 +19,11 @@ from labkit.stack.state import State
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from labkit.i18n import Language
+    from tests.unit.conftest import Outcome
 
 needs_server = pytest.mark.skipif(redis.executable() is None, reason="there is no redis-server")
 
@@ -105,6 +106,17 @@ def test_a_machine_without_a_server_is_told_what_to_install(
     assert redis.program(state) is None
     with pytest.raises(LabError, match="apt install redis-server"):
         LocalStack(state).serve("redis")
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "only the labs with Redis"), ("zh-TW", "用到 Redis 的實驗")])
+def test_the_doctor_says_so_and_does_not_call_it_a_failure(
+    language: str, said: str, lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "executable", lambda: None)
+    outcome = lab("doctor", "--lang", language)
+    assert said in outcome.out
+    assert "apt install redis-server" in outcome.out
+    assert outcome.code == 0 or "✗" in outcome.out.replace("✗ Redis", "")
 
 
 def test_the_systems_valkey_serves_as_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
