@@ -13,7 +13,7 @@ from labkit import paths
 from labkit.errors import LabError, usage_error
 from labkit.i18n import LANGUAGES, Language, language, listed
 
-CONNECTION_KINDS = ("aws", "http", "postgres")
+CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
 
@@ -72,6 +72,8 @@ class Lab:
         connections: Ids of Kafka connections, each a consumer group of its own.
         other_connections: Id → kind of the others; `CONNECTION_KINDS` has the kinds.
         on_demand: Dags that stay paused until a step asks for them.
+        queues: Queues of SQS.
+        channels: Channels of Redis; nobody makes them, they are there for `publish` to know.
         racers: Dags that `race` can let run against each other.
     """
 
@@ -86,6 +88,8 @@ class Lab:
     other_connections: Mapping[str, str] = field(default_factory=dict)
     on_demand: tuple[str, ...] = ()
     racers: tuple[Racer, ...] = ()
+    queues: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -157,6 +161,25 @@ def find_topic(topic: str) -> Lab:
             return candidate
     known = sorted({name for one in labs() for name in one.topics})
     raise usage_error("lab.unknown_topic", topic=topic, known=listed(known))
+
+
+def check_place(broker: str, name: str) -> None:
+    """Raise for a place to publish to that no lab has.
+
+    Args:
+        broker: `kafka`, `sqs` or `redis`.
+        name: Of a topic, a queue or a channel.
+
+    Raises:
+        LabError: No lab has it; the message lists those there are.
+    """
+    if broker == "kafka":
+        find_topic(name)
+        return
+    kind, refusal = {"sqs": ("queues", "publish.unknown_sqs"), "redis": ("channels", "publish.unknown_redis")}[broker]
+    known = sorted({place for one in labs() for place in getattr(one, kind)})
+    if name not in known:
+        raise usage_error(refusal, name=name, known=listed(known))
 
 
 def find_racers(names: Iterable[str]) -> list[Racer]:
@@ -252,6 +275,7 @@ def _read(path: Path) -> Lab:
     """Read one `lab.toml`."""
     reader = _Reader(path)
     table, kafka = reader.table, reader.optional("kafka")
+    sqs, redis = reader.optional("sqs"), reader.optional("redis")
     rows = reader.need(table, "steps", list)
     return Lab(
         folder=path.parent,
@@ -265,6 +289,8 @@ def _read(path: Path) -> Lab:
         other_connections=reader.kinds("connections", CONNECTION_KINDS),
         on_demand=reader.texts(table, "on_demand", ""),
         racers=reader.racers(),
+        queues=reader.texts(sqs, "queues", "sqs."),
+        channels=reader.texts(redis, "channels", "redis."),
     )
 
 

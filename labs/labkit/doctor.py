@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from labkit import paths
-from labkit.brokers import jars
+from labkit.brokers import jars, redis
 from labkit.errors import LabError
 from labkit.i18n import listed, t
 from labkit.stack import ports
@@ -54,6 +54,7 @@ def examine() -> Iterator[Finding]:
     yield _shell()
     yield _index()
     yield _broker()
+    yield _redis()
 
 
 def stop_if_hopeless() -> None:
@@ -155,3 +156,11 @@ def _broker() -> Finding:
         return Finding("Apache Kafka", "good", t("doctor.kafka_here", version=jars.version()))
     left = sum(jar.size for jar in missing)
     return Finding("Apache Kafka", "good", t("doctor.kafka_missing", count=len(missing), size=size(left)))
+
+
+def _redis() -> Finding:
+    """Whether there is a server for the labs that use Redis; the others do without."""
+    server = redis.executable()
+    if server is None:
+        return Finding("Redis", "poor", t("doctor.redis_missing"), t("redis.no_server"))
+    return Finding("Redis", "good", str(server))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from labkit.airflow import connections
+from labkit.brokers.redis import make_password
 from labkit.config import CONNECTION_KINDS
 from labkit.stack.ports import PREFERRED
 from labkit.stack.state import State
@@ -57,3 +58,14 @@ def test_a_broker_that_moves_takes_its_connections_along_and_leaves_the_others(s
     after = read(state)
     assert after["s3"] == before["s3"]
     assert after["kafka_teas"] == connections.kafka("kafka_teas", "127.0.0.1:1")
+
+
+def test_redis_gets_the_stacks_own_password_and_whoever_looks_sees_none(state: State) -> None:
+    make_password(state)
+    connections.write(state, [], {"kiosk": "redis", "s3": "aws"})
+    kiosk = read(state)["kiosk"]
+    assert (kiosk["host"], kiosk["port"], kiosk["password"]) == (
+        "127.0.0.1", PREFERRED["redis"], state.redis_password,
+    )  # fmt: skip
+    assert connections.shown(state.folder, "kiosk") == kiosk | {"password": "***"}
+    assert connections.shown(state.folder, "s3")["password"] == "***"  # noqa: S105  a mask is no password
