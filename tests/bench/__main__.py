@@ -32,7 +32,7 @@ from labkit.commands.start import lay_out
 from labkit.stack.ports import any_free
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from labkit.config import Lab
     from labkit.stack.local import LocalStack
@@ -145,17 +145,18 @@ def start() -> Iterator[Figure]:
 
 
 @contextlib.contextmanager
-def running(*, defaults: bool = False, solved: bool = False) -> Iterator[LocalStack]:
-    """Run a stack for the time of a measurement, with copies of the labs' Dags.
+def running(labs: Sequence[Lab], *, defaults: bool = False, solved: bool = False) -> Iterator[LocalStack]:
+    """Run a stack for the time of a measurement, with copies of some labs' Dags.
 
     Args:
+        labs: Whose.
         defaults: With Airflow's settings as they come, the triggers' included.
         solved: With the exercises' solutions, so with all watchers that a learner ends up with.
     """
     session.sweep()
     with tempfile.TemporaryDirectory() as folder:
         former, paths.WORK = paths.WORK, Path(folder) / "work"
-        labs = [replace(lab, folder=_copy(lab, Path(folder), defaults=defaults)) for lab in config.labs()]
+        labs = [replace(lab, folder=_copy(lab, Path(folder), defaults=defaults)) for lab in labs]
         lay_out(labs, solution=solved)
         stack = session.bring_up(labs, defaults=defaults)
         try:
@@ -203,16 +204,17 @@ def latencies(stack: LocalStack) -> tuple[list[float], list[float]]:
 
 
 def latency() -> Iterator[Figure]:
-    """Compare our settings with Airflow's defaults, event by event, with lab 03 solved: two watchers.
+    """Compare our settings with Airflow's defaults, event by event, with the main lab solved: two watchers.
 
     With one watcher the defaults lose less: Kafka's triggers take turns in one thread, so each waits for the
     others' polls, a second each by default. That figure is printed too.
     """
-    with running(solved=True) as stack:
+    labs = [config.main(config.labs())]
+    with running(labs, solved=True) as stack:
         to_run, to_end = latencies(stack)
-    with running(solved=True, defaults=True) as stack:
+    with running(labs, solved=True, defaults=True) as stack:
         default_to_run, _ = latencies(stack)
-    with running(defaults=True) as stack:
+    with running(labs, defaults=True) as stack:
         alone, _ = latencies(stack)
     console.print(f"  message → Dag run: ours {_seconds(to_run)}; Airflow's defaults {_seconds(default_to_run)}")
     console.print(f"  message → run over: ours {_seconds(to_end)}")
@@ -227,8 +229,8 @@ def latency() -> Iterator[Figure]:
 
 
 def idle(seconds: int = 60) -> Iterator[Figure]:
-    """Measure what the stack takes when nothing happens."""
-    with running(solved=True) as stack:
+    """Measure what the stack takes when nothing happens, with all labs' Dags."""
+    with running(config.labs(), solved=True) as stack:
         time.sleep(20)
         before = {process.pid: _cpu(process) for process in stack.everything()}
         began = time.monotonic()

@@ -227,6 +227,14 @@ class LocalStack:
         with self.metadata() as database, contextlib.suppress(TimeoutError):
             until(database.watchers, seconds=seconds, pause=0.05)
 
+    def yield_to_others(self, name: str) -> None:
+        """Let one of Airflow's processes, and what it starts from now on, run when the others leave it a core."""
+        pid = nursery.process(self._pid_file(name)) if self.state.forked else self._kept()[name]["pid"]
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            for one in (process, *process.children(recursive=True)):
+                one.nice(10)
+
     def start_database(self) -> None:
         """Start PostgreSQL and wait until it answers."""
         self.start_part("postgres")
