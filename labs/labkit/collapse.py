@@ -81,9 +81,9 @@ class Report:
                 "case": one.case,
                 "events": one.events,
                 "runs": len(one.runs),
-                "events per run": _list(one.runs),
+                "events per run": listed(one.runs),
                 "stranded": one.left,
-                "after one more": _list(one.then),
+                "after one more": listed(one.then),
                 "still stranded": one.still,
             }
             for one in self.outcomes
@@ -123,7 +123,8 @@ def load(file: Path) -> Report:
     return Report(table["airflow"], [Outcome(**row) for row in table["outcomes"]])
 
 
-def _list(numbers: Sequence[int]) -> str:
+def listed(numbers: Sequence[int]) -> str:
+    """Return the events of runs as people read them: `1 + 4` are two runs."""
     return " + ".join(map(str, numbers)) or "none"
 
 
@@ -240,4 +241,6 @@ class _Count:
             until(condition, seconds=PATIENCE)
         except TimeoutError as error:
             failing = self.stack.failing()
-            raise LabError("collapse.no_rest", details=failing[1] if failing else "") from error
+            raise LabError(
+                "collapse.no_rest", seconds=f"{PATIENCE:.0f}", details=failing[1] if failing else ""
+            ) from error

@@ -89,11 +89,19 @@ class Case:
 
 @dataclass(frozen=True)
 class Collapse:
-    """What `collapse` runs: cases, the folder with their Dags, and the one with those of later releases."""
+    """What `collapse` runs.
+
+    Attributes:
+        cases: What is sent to which Dag.
+        dags: The folder with the Dags.
+        newer: The folder with those that need a later release.
+        recorded: The folder with reports of runs on other releases, for readers who have not made them.
+    """
 
     cases: tuple[Case, ...]
     dags: Path
     newer: Path
+    recorded: Path
 
 
 @dataclass(frozen=True)
@@ -207,9 +215,9 @@ def find_racers(names: Iterable[str]) -> list[Racer]:
     return [known[name] for name in wanted]
 
 
-def find_collapse() -> Collapse:
-    """Return what `collapse` runs: one lab has it."""
-    return next(one.collapse for one in labs() if one.collapse)
+def find_collapse() -> tuple[Lab, Collapse]:
+    """Return what `collapse` runs, and the lab that has it."""
+    return next((one, one.collapse) for one in labs() if one.collapse)
 
 
 class _Reader:
@@ -296,7 +304,7 @@ class _Reader:
             return None
         at = "collapse."
         rows = self.need(table, "cases", list, at)
-        places = [folder / self.need(table, key, str, at) for key in ("dags", "newer")]
+        places = [folder / self.need(table, key, str, at) for key in ("dags", "newer", "recorded")]
         return Collapse(tuple(self.case(row, position) for position, row in enumerate(rows, start=1)), *places)
 
     def first_event(self) -> FirstEvent | None:

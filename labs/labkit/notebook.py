@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
+from labkit import collapse as collapsing
 from labkit import race as racing
 from labkit.airflow import settings
 from labkit.airflow.api import Api
@@ -22,7 +23,8 @@ from labkit.errors import LabError
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import ModuleType
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from labkit.airflow.metadata import Metadata
     from labkit.brokers import Message
+    from labkit.collapse import Report
     from labkit.config import Lab
     from labkit.drawing import Drawing
     from labkit.race import Race
@@ -141,6 +144,29 @@ class Notebook:
         """
         stream = racing.Stream("race", events, rate, seed, together)
         return racing.run(self._stack, config.find_racers(racers), stream)
+
+    def collapse(self) -> Report:
+        """Send events to Dags that do next to nothing and count the runs that they make; some 30 seconds.
+
+        Raises:
+            LabError: The stack has not the Dags, or they do not come to rest.
+        """
+        owner, collapse = config.find_collapse()
+        return collapsing.run(session.having(owner), [case for case in collapse.cases if not case.newer])
+
+    def recorded(self, airflow: str) -> Report:
+        """Return what `collapse` once counted on another release; a test of the project repeats it."""
+        return collapsing.load(config.find_collapse()[1].recorded / f"{airflow}.json")
+
+    def hold(self, part: str) -> AbstractContextManager[None]:
+        """Keep a part of the stack still while the block runs, as a machine does that is busy elsewhere."""
+        return self._stack.hold(part)
+
+    def chart(self, groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawing:
+        """Return a chart with a bar for each series in each group: name → series → amount."""
+        from labkit.drawing import pairs  # noqa: PLC0415
+
+        return pairs(groups, unit=unit)
 
     def serve(self, part: str) -> str:
         """Start a part that runs on demand, such as `aws`, and return its address; it ends with the stack."""

@@ -105,13 +105,26 @@ def side(python: Path, version: str, dags: Sequence[Path]) -> Iterator[SideStack
     Raises:
         LabError: It did not come up.
     """
-    SideStack.sweep()
-    stack = SideStack.beside(python, version)
-    try:
-        stack.start(dags)
-        yield stack
-    finally:
-        stack.stop()
+    with filelock.FileLock(paths.STATE / "side.lock"):  # one at a time: there is one record
+        SideStack.sweep()
+        stack = SideStack.beside(python, version)
+        try:
+            stack.start(dags)
+            yield stack
+        finally:
+            stack.stop()
+
+
+def having(lab: Lab) -> LocalStack:
+    """Return the running stack, which has the Dags of a lab.
+
+    Raises:
+        LabError: There is none, or it has not.
+    """
+    stack = current()
+    if lab.name not in stack.state.labs:
+        raise LabError("stack.not_this_lab", lab=lab.id)
+    return stack
 
 
 def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False) -> LocalStack:
