@@ -10,6 +10,7 @@ import html
 import importlib
 import re
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
@@ -300,6 +301,36 @@ class Notebook:
             return until(answer, seconds=timeout)[0]
         except TimeoutError as error:
             raise LabError("notebook.timeout", what=what, seconds=f"{timeout:.0f}") from error
+
+    def within(self, seconds: float, condition: Callable[[], Any]) -> bool:
+        """Wait until a condition holds, or some seconds; tells which."""
+        try:
+            return bool(until(condition, seconds=seconds))
+        except TimeoutError:
+            return False
+
+    def at_rest(self, measure: Callable[[], Any], *, seconds: float, timeout: float = 60) -> Any:
+        """Wait until a value has not changed for some seconds, and return it.
+
+        Args:
+            measure: Called again and again; returns the value.
+            seconds: For how long it has to stay as it is.
+            timeout: Seconds until it is given up.
+
+        Raises:
+            LabError: It did not come to rest in time.
+        """
+        last, since = measure(), time.monotonic()
+
+        def rests() -> bool:
+            nonlocal last, since
+            value = measure()
+            if value != last:
+                last, since = value, time.monotonic()
+            return time.monotonic() - since >= seconds
+
+        self.wait_for(rests, "an end of the changes", timeout)
+        return last
 
     def events(self, limit: int = 5) -> pd.DataFrame:
         """Return the newest asset events and the runs that they caused."""

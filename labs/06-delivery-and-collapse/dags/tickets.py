@@ -6,6 +6,7 @@ Each of these Dags has a topic of its own; what its task returns are the numbers
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 from tea_burst.batch import KafkaBatchTrigger
@@ -65,6 +66,8 @@ with DAG("mend_spacing", schedule=spaced, **OPTIONS):
 # [/spacing]
 
 # [drain]
+OVERLAP = timedelta(minutes=1)  # of two events, the earlier one may be committed later
+
 still_one_by_one = OneByOneTrigger(["tickets-drain"], "kafka_tickets_drain")
 drained = Asset("tickets_drained", watchers=[AssetWatcher("drained", trigger=still_one_by_one)])
 
@@ -72,12 +75,15 @@ with DAG("mend_drain", schedule=drained, max_active_runs=1, **OPTIONS):
 
     @task(inlets=[drained])
     def handle_all(inlet_events, asset_state_store):
-        """Take the run for a wake-up call: handle every event since the last one that was handled."""
-        since = asset_state_store.get("handled_until")
-        events = list(inlet_events[drained].after(since) if since else inlet_events[drained])
-        numbers = [number(event.extra["payload"]) for event in events]
-        if events:  # another run may have been here first
-            asset_state_store.set("handled_until", events[-1].timestamp.isoformat())
+        """Take the run for a wake-up call: handle every event that has not been handled."""
+        done = asset_state_store.get("done") or {"since": None, "ids": []}
+        events = inlet_events[drained]
+        there = list(events.after(done["since"]) if done["since"] else events)
+        numbers = [number(event.extra["payload"]) for event in there if event.id not in done["ids"]]
+        if numbers:  # else the run before has been here first
+            since = there[-1].timestamp - OVERLAP
+            ids = [event.id for event in there if event.timestamp >= since]
+            asset_state_store.set("done", {"since": since.isoformat(), "ids": ids})
         return numbers
 
     handle_all()
