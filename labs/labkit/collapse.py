@@ -60,7 +60,7 @@ class Outcome:
     still: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What one release of Airflow made of all cases."""
 
@@ -89,6 +89,9 @@ class Report:
             for one in self.outcomes
         ]
         return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return str(self.table.to_string(index=False))
 
     def _repr_html_(self) -> str:
         return str(self.table.to_html(index=False, border=0))

@@ -114,6 +114,7 @@ class Lab:
         on_demand: Dags that stay paused until a step asks for them.
         racers: Dags that `race` can let run against each other.
         collapse: What `collapse` runs.
+        page: The name of its first page and notebook.
     """
 
     folder: Path
@@ -128,10 +129,11 @@ class Lab:
     on_demand: tuple[str, ...] = ()
     racers: tuple[Racer, ...] = ()
     collapse: Collapse | None = None
+    page: str = ""
 
     @property
     def name(self) -> str:
-        """The folder's name, such as `03-asset-watchers`: also the name of the notebook and of the work folder."""
+        """The folder's name, such as `03-asset-watchers`: also the name of the work folder."""
         return self.folder.name
 
     @property
@@ -334,6 +336,7 @@ def _read(path: Path) -> Lab:
         on_demand=reader.texts(table, "on_demand", ""),
         racers=reader.racers(),
         collapse=reader.collapse(path.parent),
+        page=reader.need({"page": path.parent.name, **table}, "page", str),
     )
 
 
