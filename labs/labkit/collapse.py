@@ -35,6 +35,8 @@ QUIET = 3.0
 of the scheduler."""
 PATIENCE = 180.0
 """Seconds until events that still wait for something are given up."""
+ANSWER = 30.0
+"""Seconds to wait for one answer of the REST interface: it shares its machine with all the tasks."""
 PARSED = 90.0
 """Seconds until the Dags have to be there."""
 
@@ -153,7 +155,7 @@ class _Count:
         self.dags = [case.dag for case in cases]
 
     def run(self) -> Report:
-        with self.stack.metadata() as self._metadata, Api(self.stack.state) as self._api:
+        with self.stack.metadata() as self._metadata, Api(self.stack.state, ANSWER) as self._api:
             self.tell("dags")
             self._await_dags()
             try:

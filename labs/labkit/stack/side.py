@@ -7,6 +7,7 @@ the scheduler. Events come in by the REST interface, so it needs no broker and n
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import os
 import secrets
@@ -104,4 +105,6 @@ class SideStack(LocalStack):
         self.start_database()
         for name in PARTS:
             self.start_part(name)
-        self._wait_for(lambda: health.answers(health.api_urls(state)["api-server"]), "api-server", timeout=120)
+        # The execution API builds its versions at its first request, and all others wait for it meanwhile.
+        for url in health.api_urls(state).values():
+            self._wait_for(functools.partial(health.answers, url), "api-server", timeout=120)
