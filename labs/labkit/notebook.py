@@ -182,6 +182,11 @@ class Notebook:
         return _frame(*shop.run(self._stack.state, *_placeholders(statements, values)))
 
     @property
+    def folder(self) -> Path:
+        """The lab's own folder: what the pages show is there."""
+        return self._lab.folder
+
+    @property
     def work(self) -> Path:
         """The lab's work folder: Dag files and modules that are put here are Airflow's to import."""
         return self._lab.work

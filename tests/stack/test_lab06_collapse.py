@@ -97,6 +97,7 @@ def handled(checkout: Checkout, dag: str) -> set[int]:
 def test_all_four_ways_handle_a_burst_and_only_drain_holds_when_the_scheduler_is_slow(watching: Checkout) -> None:
     numbers = itertools.count(int(time.time()))
     stack = watching.stack
+    stranded = (config.find_collapse()[0].folder / "stranded.sql").read_text(encoding="utf-8")
     with stack.metadata() as metadata:
 
         def events(since: queueing.Mark) -> dict[str, int]:
@@ -119,9 +120,12 @@ def test_all_four_ways_handle_a_burst_and_only_drain_holds_when_the_scheduler_is
         until(lambda: all(first[dag] <= handled(watching, dag) for dag in WAYS), "the first tickets")
         until(lambda: not queueing.pending(metadata, WAYS), "all runs to end")
         assert {dag for dag in WAYS if second[dag] <= handled(watching, dag)} == {"mend_drain"}
+        # Drain's second event has no run either; it has been handled all the same.
+        assert {row["dag_id"] for row in metadata.rows(stranded)} & WAYS.keys() == WAYS.keys()
 
         last = order(watching, 1, numbers)
         until(lambda: all(second[dag] | last[dag] <= handled(watching, dag) for dag in WAYS), "what was left behind")
+        until(lambda: not {row["dag_id"] for row in metadata.rows(stranded)} & WAYS.keys(), "nothing to be stranded")
 
 
 def test_the_exercise_strands_and_the_solution_does_not(running: Checkout) -> None:
