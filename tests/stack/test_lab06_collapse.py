@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import os
 import re
+import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from driver import until
 from tests import pages
@@ -20,7 +25,6 @@ from labkit.brokers import client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from driver import Checkout
 
@@ -175,3 +179,28 @@ def test_the_next_release_makes_the_runs_that_were_recorded(with_next_release: s
     _, wanted = config.find_collapse()
     assert again == collapse.load(wanted.recorded / f"{with_next_release}.json")
     assert not (checkout.root / ".lab" / "side-state.json").exists()
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock's wheels of the pre-release are tried on Linux only")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9 and stop"])
+def test_a_second_airflow_goes_with_its_command(how: signal.Signals, with_next_release: str, running: Checkout) -> None:
+    record = running.root / ".lab" / "side-state.json"
+    counting = running.begin("collapse", "--airflow", with_next_release)
+    until(record.exists, "the second stack's record")
+    folder = Path(json.loads(record.read_text(encoding="utf-8"))["run"])
+    until((folder / "supervisord.pid").exists, "its processes", 180)
+    os.killpg(counting.pid, how)
+    counting.wait(timeout=60)
+    if how == signal.SIGKILL:
+        running.lab("stop")
+    until(lambda: not any(str(folder) in line for line in command_lines()), "them to go", 30)
+    assert not record.exists()
+    assert not folder.exists()
+
+
+def command_lines() -> Iterator[str]:
+    """Yield the command lines of this machine's processes."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            yield " ".join(process.cmdline())
