@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -179,6 +180,43 @@ def test_the_next_release_makes_the_runs_that_were_recorded(with_next_release: s
     _, wanted = config.find_collapse()
     assert again == collapse.load(wanted.recorded / f"{with_next_release}.json")
     assert not (checkout.root / ".lab" / "side-state.json").exists()
+
+
+WHO_BATCHES = """
+from airflow.sdk import Asset, AssetTriggeredTimetable
+
+one, other = Asset("one"), Asset("other")
+said = [AssetTriggeredTimetable(assets=one), AssetTriggeredTimetable(assets=one & other)]
+said += [AssetTriggeredTimetable(assets=one, batch_asset_events=batch) for batch in (False, True)]
+print([timetable.batch_asset_events for timetable in said])
+try:
+    AssetTriggeredTimetable(assets=one & other, batch_asset_events=False).validate()
+except Exception as error:
+    print(error)
+"""
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock's wheels of the pre-release are tried on Linux only")
+@pytest.mark.parametrize(("configured", "default"), [("False", False), ("True", True)])
+def test_on_the_next_release_the_dag_says_whether_it_batches_then_the_configuration(
+    configured: str, *, default: bool, with_next_release: str, checkout: Checkout, tmp_path: Path
+) -> None:
+    python = checkout.root / ".lab" / "environments" / environments.airflow_releases()[with_next_release] / "bin/python"
+    told = subprocess.run(
+        [python, "-c", WHO_BATCHES],
+        env={
+            **checkout.environment,
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW__SCHEDULER__BATCH_ASSET_EVENTS": configured,
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said, refused = told.stdout.splitlines()[-2:]
+    assert said == str([default, True, False, True])
+    assert "Asset AND conditions require batch_asset_events=True" in refused
 
 
 @pytest.mark.full
