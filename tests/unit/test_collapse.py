@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests import pages
 
-from labkit import collapse, config, environments, i18n
+from labkit import collapse, config, environments, i18n, session
 from labkit.collapse import Outcome, Report
 from labkit.errors import FAILED, USAGE
 
@@ -89,3 +90,12 @@ def test_counting_here_needs_a_stack(lab: Callable[..., Told]) -> None:
     told = lab("collapse")
     assert told.code == FAILED
     assert "./lab start" in told.err
+
+
+def test_a_stack_without_the_lab_is_refused_with_the_command_that_starts_one(
+    lab: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "current", lambda: SimpleNamespace(state=SimpleNamespace(labs=["03-x"])))
+    told = lab("collapse", "--lang", "zh-TW")
+    assert told.code == FAILED
+    assert "./lab start 06" in told.err
