@@ -38,7 +38,7 @@ def pairs() -> Drawing:
     ("draw", "words"),
     [
         (gantt, ["run 1", "run 2", "waits", "works"]),
-        (dots, ["cron", "watcher", "nothing", "20 s", "0.6 s"]),
+        (dots, ["cron", "watcher", "nothing", "20 s", "0.60 s"]),
         (levels, ["sensor", "deferrable", "slots"]),
         (bars, ["sensor", "watcher", "nothing", "table 0", "other", "rows", " 54", " 3", " 0"]),
         (pairs, ["quick", "batched", "3.3", "3.4", "runs", " 1", " 5", " 2"]),
