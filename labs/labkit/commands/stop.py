@@ -15,7 +15,7 @@ from labkit.ui import console, step
 def command() -> None:
     """Stop the stack."""
     with session.lock():
-        if states.load() is None:
+        if states.load() is None and states.load(states.SIDE) is None:
             console.print(t("stop.nothing"))
             return
         with step(t("stop.stopping")):
