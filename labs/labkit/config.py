@@ -13,7 +13,7 @@ from labkit import paths
 from labkit.errors import LabError, usage_error
 from labkit.i18n import LANGUAGES, Language, language, listed
 
-CONNECTION_KINDS = ("aws", "http", "postgres")
+CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
 

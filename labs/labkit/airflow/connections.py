@@ -61,7 +61,12 @@ def postgres(state: State) -> dict[str, Any]:
     return {"conn_type": "postgres", "host": place["host"], "login": place["user"], "schema": place["dbname"]}
 
 
-KINDS = {"aws": aws, "http": http, "postgres": postgres}
+def redis(state: State) -> dict[str, Any]:
+    """Return a connection to the stack's Redis, which runs once a lab asks for it."""
+    return {"conn_type": "redis", "host": "127.0.0.1", "port": state.ports["redis"], "password": state.redis_password}
+
+
+KINDS = {"aws": aws, "http": http, "postgres": postgres, "redis": redis}
 
 
 def write(state: State, names: Iterable[str], others: Mapping[str, str]) -> None:

@@ -22,7 +22,7 @@ import psutil
 from labkit import __version__, paths
 from labkit.airflow import connections, health, nursery, settings
 from labkit.airflow.metadata import Metadata, ready, slim
-from labkit.brokers import jars, moto
+from labkit.brokers import jars, moto, redis
 from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
@@ -53,7 +53,9 @@ AIRFLOW_PARTS = {
 """Airflow's processes and their commands, in the order in which an event needs them."""
 
 NURSERY = Path(nursery.__file__)
-ON_DEMAND = frozenset({"notebook", moto.NAME})
+SERVED = {moto.NAME: moto, redis.NAME: redis}
+"""Servers that run once a lab asks for them."""
+ON_DEMAND = frozenset({"notebook", *SERVED})
 """Parts that run only when asked for."""
 
 
@@ -99,6 +101,7 @@ class LocalStack:
         run.mkdir(mode=0o700)
         for name in ("log", "tmp", "airflow"):
             (run / name).mkdir(mode=0o700)
+        redis.make_password(state)
         return cls(state)
 
     @property
@@ -186,8 +189,7 @@ class LocalStack:
             f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}", "--LabApp.news_url=None",
         ]  # fmt: skip
         programs.append(Program("notebook", notebook, run, keep=False))
-        programs.append(moto.program(state))
-        return programs
+        return programs + [program for part in SERVED.values() if (program := part.program(state))]
 
     def _pid_file(self, name: str) -> Path:
         return self.state.folder / f"{name}.pid"
@@ -209,10 +211,12 @@ class LocalStack:
         Raises:
             LabError: There is no such part, or it did not come up.
         """
-        if name != moto.NAME:
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=moto.NAME)
+        part = SERVED.get(name)
+        if part is None:
+            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(SERVED))
+        part.check()
         self.start_part(name)
-        self._wait_for(lambda: moto.healthy(self.state), name, timeout=30)
+        self._wait_for(lambda: part.healthy(self.state), name, timeout=30)
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""
@@ -242,7 +246,7 @@ class LocalStack:
     def part_names(self) -> list[str]:
         """Return the names of all parts, in the order of starting."""
         shared = ["nursery"] if self.state.forked else []
-        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook", moto.NAME]
+        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook", *SERVED]
 
     def always_on(self) -> list[str]:
         """Return the names of the parts that run as long as the stack does."""
@@ -263,8 +267,9 @@ class LocalStack:
         """Return every process with its health; parts that run on demand only when they run."""
         kept = self._kept()
         reports = health.report(self.state, self.broker)
-        if _part_state(kept.get(moto.NAME, {}).get("statename", "")) == "running":
-            reports[moto.NAME] = health.Report(moto.healthy(self.state))
+        for name, part in SERVED.items():
+            if _part_state(kept.get(name, {}).get("statename", "")) in {"running", "starting"}:
+                reports[name] = health.Report(part.healthy(self.state))
         found = []
         for name in self.part_names():
             row = kept.get(name, {})
