@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit import paths
-
 from tests.bench.figures import Figure
 
 if TYPE_CHECKING:

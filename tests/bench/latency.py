@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 from labkit import config, trace
-
 from tests.bench.figures import Figure, console, spread
 from tests.bench.stacks import running
 

@@ -17,7 +17,6 @@ import psutil
 
 from labkit import paths
 from labkit.stack.ports import any_free
-
 from tests.bench.figures import Figure, console, spread
 
 if TYPE_CHECKING:

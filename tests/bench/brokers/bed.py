@@ -84,8 +84,8 @@ class Bed:
     def _at_work(self, contender: Contender) -> bool:
         """Tell whether a contender is watched, runs, or reads."""
         watched = {row.asset for row in self.metadata.watchers()} & set(contender.assets)
-        reads = contender.scheme == "kafka" and client.members(self.stack.state.bootstrap, [contender.dag])[contender.dag]
-        return bool(watched or reads or usage.unfinished(self.metadata, contender.dag))
+        members = client.members(self.stack.state.bootstrap, [contender.dag]) if contender.scheme == "kafka" else {}
+        return bool(watched or any(members.values()) or usage.unfinished(self.metadata, contender.dag))
 
     def _first_event(self, contender: Contender) -> None:
         """Send single events until one has come through: classes are imported, and who subscribes has subscribed."""

@@ -79,11 +79,11 @@ CONTENDERS = (
     ),
     Contender(
         "file", "file", "one file", "bench_file",
-        lambda _, folder: sources.Files(folder / "drop", ["file"], "bench_file"), 0, 2,
+        lambda _, folder: sources.Files(folder / "drop", ["file"]), 0, 2,
     ),
     Contender(
         "directory", "directory", "flag files", "bench_directory",
-        lambda _, folder: sources.Files(folder / "drop" / "flags", FLAGS, "bench_directory"), 0, 16,
+        lambda _, folder: sources.Files(folder / "drop" / "flags", FLAGS), 0, 16,
     ),
     Contender("outbox", "outbox", "batch", "bench_outbox", lambda state, _: sources.Outbox(state), 2000, 1000),
 )  # fmt: skip

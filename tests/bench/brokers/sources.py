@@ -9,7 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from labkit.brokers import client, shop
+from labkit.brokers import client, redis, shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Source(Protocol):
         """Return when everything is out."""
         ...
 
-    def numbers(self, asset: str, payload: Any) -> list[int]:
+    def numbers(self, payload: Any) -> list[int]:
         """Return the numbers of the events that one asset event tells of."""
         ...
 
@@ -58,7 +58,7 @@ class Kafka:
         """Wait until the broker has acknowledged all."""
         self._sender.finish()
 
-    def numbers(self, asset: str, payload: Any) -> list[int]:
+    def numbers(self, payload: Any) -> list[int]:
         """Read the one message, or the batch."""
         values = payload.get("messages", []) if isinstance(payload, dict) else [payload]
         return [number(value) for value in values]
@@ -87,7 +87,7 @@ class Sqs:
         """Close the connection."""
         self._client.close()
 
-    def numbers(self, asset: str, payload: Any) -> list[int]:
+    def numbers(self, payload: Any) -> list[int]:
         """Read the batch."""
         return [number(message["Body"]) for message in payload["message_batch"]]
 
@@ -96,9 +96,7 @@ class Redis:
     """A channel, which keeps nothing: who does not listen now misses it."""
 
     def __init__(self, state: State, name: str) -> None:
-        import redis
-
-        self._client = redis.Redis(host="127.0.0.1", port=state.ports["redis"])
+        self._client = redis.client(state)
         self._channel = name
 
     def send(self, number: int) -> None:
@@ -109,7 +107,7 @@ class Redis:
         """Close the connection."""
         self._client.close()
 
-    def numbers(self, asset: str, payload: Any) -> list[int]:
+    def numbers(self, payload: Any) -> list[int]:
         """Read the one message."""
         return [number(payload["data"])]
 
@@ -120,10 +118,9 @@ class Files:
     The payload does not say which event it was: a file's asset events are its lives, in order.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], asset: str) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
         self._names = names
-        self._asset = asset
         self._lives: dict[str, list[int]] = defaultdict(list)
         self._told: dict[str, Iterator[int]] = {}
         self._count = 0
@@ -139,8 +136,8 @@ class Files:
     def finish(self) -> None:
         """Do nothing: a file is there at once."""
 
-    def numbers(self, asset: str, payload: Any) -> list[int]:
-        """Take the next life of the file that the asset stands for."""
+    def numbers(self, payload: Any) -> list[int]:
+        """Take the next life of the file that the payload names; `True` names none, but then there is only one."""
         name = Path(payload["filepath"]).name if isinstance(payload, dict) else self._names[0]
         lives = self._told.setdefault(name, iter(self._lives[name]))
         found = next(lives, None)
@@ -173,6 +170,6 @@ class Outbox:
         """Close the connection."""
         self._connection.close()
 
-    def numbers(self, asset: str, payload: Any) -> list[int]:
+    def numbers(self, payload: Any) -> list[int]:
         """Read the batch."""
         return [row["boxes"] for row in payload["rows"]]

@@ -31,7 +31,7 @@ TICK = 0.25
 """Seconds between two looks into the metadata database."""
 
 _EVENTS = """
-    SELECT e.id, a.name AS asset, extract(epoch FROM e.timestamp)::float8 AS at, e.extra::jsonb -> 'payload' AS payload
+    SELECT e.id, extract(epoch FROM e.timestamp)::float8 AS at, e.extra::jsonb -> 'payload' AS payload
     FROM asset_event e JOIN asset a ON a.id = e.asset_id
     WHERE e.id > %s AND a.name = ANY(%s) ORDER BY e.id
 """
@@ -159,7 +159,7 @@ class Follower:
         """Read what is new; events that are not wanted are of an earlier stream."""
         for row in self.metadata.rows(_EVENTS, [self._last, list(self.assets)]):
             self._last = row["id"]
-            numbers = [number for number in self.source.numbers(row["asset"], row["payload"]) if number in wanted]
+            numbers = [number for number in self.source.numbers(row["payload"]) if number in wanted]
             self._carried[row["id"]] = numbers
             for number in numbers:
                 self.doubled += number in self.recorded
@@ -179,6 +179,11 @@ class Follower:
     def done(self, wanted: dict[int, float]) -> bool:
         """Tell whether every wanted event has been in a run that succeeded."""
         return len(self.begun) == len(wanted)
+
+    @property
+    def events(self) -> int:
+        """How many asset events carried what is followed."""
+        return sum(bool(numbers) for numbers in self._carried.values())
 
     @property
     def stalled(self) -> bool:

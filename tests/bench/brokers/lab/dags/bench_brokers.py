@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
-from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 from airflow.providers.apache.kafka.triggers.shared_stream import KafkaSharedStreamTrigger
+from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 from airflow.providers.standard.triggers.file import DirectoryFileDeleteTrigger, FileDeleteTrigger
 from airflow.sdk import DAG, Asset, AssetAny, AssetWatcher, task
 from tea_collapse.batch import KafkaBatchTrigger
