@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.bench.brokers.trial import Trial
 
 LAB = Path(__file__).parent / "lab"
-BORROWED = ("04-base-event-trigger", "06-delivery-and-collapse")
+BORROWED = ("04-base-event-trigger",)
 """The labs whose triggers are measured, too."""
 READY = 60.0
 """Seconds until a contender whose first event does not come through is given up."""

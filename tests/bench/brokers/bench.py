@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from broker_chart import CHARTS
 from labkit import paths
+from labkit.i18n import language
 from tests.bench.brokers import duel as duels
 from tests.bench.brokers import record, search
 from tests.bench.brokers.bed import bed
@@ -99,7 +100,12 @@ def brokers(asked: Asked) -> Iterator[Figure]:
                 table["duel"] = duels.fight(bench, BATCH, SINGLE, asked.pace.messages, asked.pace.duel_seconds, tell)
     table["seconds"] = round(time.monotonic() - began)
     _show(table)
-    record.write(table, paths.BUILD / "bench" / "brokers.json")
+    folder = paths.BUILD / "bench"
+    record.write(table, folder / "brokers.json")
+    if table["contenders"]:
+        by_name = {**table, "contenders": {row["name"]: row for row in table["contenders"]}}
+        for name, draw in CHARTS.items():
+            (folder / f"brokers-{name}.svg").write_text(draw(by_name, language()), encoding="utf-8")
     if asked.record:
         record.write(table, record.FILE)
     if "duel" in table:
@@ -179,4 +185,4 @@ def _show(table: dict[str, Any]) -> None:
         more = (half["recorded"]["p95"], half["begun"]["p50"], f"{half['lost']}/{half['events']}", half["left"])
         out.add_row(row["name"], *("–" if cell is None else str(cell) for cell in (*cells, *more)))
     console.print(out)
-    console.print(f"[dim]{table['seconds']} s; {Path('build/bench/brokers.json')}[/]")
+    console.print(f"[dim]{table['seconds']} s; build/bench/[/]")

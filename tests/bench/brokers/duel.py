@@ -76,7 +76,7 @@ def fight(
             "seconds": round(watched, 2),
             "rate": round(rates[single.name], 3),
         },
-        "times": round(rates[batch.name] / rates[single.name]) if rates[single.name] else None,
+        "times": round(rates[batch.name] / rates[single.name], 1) if rates[single.name] else None,
     }
 
 

@@ -8,7 +8,7 @@ from airflow.providers.apache.kafka.triggers.shared_stream import KafkaSharedStr
 from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 from airflow.providers.standard.triggers.file import DirectoryFileDeleteTrigger, FileDeleteTrigger
 from airflow.sdk import DAG, Asset, AssetAny, AssetWatcher, task
-from tea_collapse.batch import KafkaBatchTrigger
+from bench_batch import KafkaBatchTrigger
 from tea_triggers.database import OutboxTrigger
 
 DROP = Path(__file__).parents[1] / "drop"
