@@ -1,0 +1,1 @@
+"""Triggers for bursts of messages: importable in all of Airflow's processes, for this folder is on their PYTHONPATH."""
