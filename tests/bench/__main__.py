@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import os
 import platform
-import signal
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
-from labkit import paths, session
+from labkit import i18n, paths, session
+from labkit.cli import INTERRUPTED
+from labkit.errors import LabError
 from tests.bench.brokers.bench import Asked, brokers
 from tests.bench.clone import clone
 from tests.bench.figures import Figure, console
@@ -55,16 +57,24 @@ def show(figures: list[Figure]) -> None:
 @click.option("--record", is_flag=True)
 def main(names: tuple[str, ...], only: tuple[str, ...], *, quick: bool, record: bool) -> None:
     """Run the benchmarks and exit with 0 when every bound is kept; `labkit.commands.bench` has checked the names."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    session.sweep()
     asked = Asked(quick=quick, only=only, record=record)
     figures: list[Figure] = []
-    for name in names or BENCHES:
-        console.rule(name, align="left", style="dim")
-        figures += brokers(asked) if name == "brokers" else BENCHES[name]()
+    with session.interruptible():
+        session.sweep()
+        for name in names or BENCHES:
+            console.rule(name, align="left", style="dim")
+            figures += brokers(asked) if name == "brokers" else BENCHES[name]()
     show(figures)
     sys.exit(0 if all(figure.kept for figure in figures) else 1)
 
 
 if __name__ == "__main__":
-    main()
+    i18n.use(i18n.from_environment([]))
+    try:
+        main(standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        console.print(i18n.t("cli.interrupted"))
+        sys.exit(INTERRUPTED)
+    except LabError as error:
+        console.print(f"[bold red]{i18n.t('cli.error')}[/]{escape(str(error))}\n[dim]{escape(error.details)}[/]")
+        sys.exit(error.exit_code)

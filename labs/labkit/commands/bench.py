@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 
 import click
@@ -34,8 +33,8 @@ def command(which: tuple[str, ...], only: tuple[str, ...], *, quick: bool, recor
         raise usage_error("bench.record_all")
     words = ["--quick"] * quick + ["--record"] * record + [word for name in only for word in ("--only", name)]
     # The charts are drawn as the site draws them.
-    places = os.pathsep.join([str(paths.LABS), str(paths.ROOT / "book" / "_ext")])
-    environment = {**os.environ, "PYTHONPATH": places, "LAB_LANG": language()}
-    program = [sys.executable, "-m", "tests.bench", *which, *words]
-    outcome = subprocess.run(program, cwd=paths.ROOT, env=environment, check=False)
-    sys.exit(outcome.returncode)
+    places = [str(paths.LABS), str(paths.ROOT / "book" / "_ext")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "LAB_LANG": language()}
+    os.chdir(paths.ROOT)
+    # In our place, so that Ctrl-C reaches who has a stack to end, and nobody kills it meanwhile.
+    os.execve(sys.executable, [sys.executable, "-m", "tests.bench", *which, *words], environment)  # noqa: S606

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.bench.brokers.trial import Trial
 
 LAB = Path(__file__).parent / "lab"
-BORROWED = ("04-base-event-trigger",)
+BORROWED = ("04-base-event-trigger", "06-delivery-and-collapse")
 """The labs whose triggers are measured, too."""
 READY = 60.0
 """Seconds until a contender whose first event does not come through is given up."""
@@ -127,7 +127,7 @@ def lay_out(folder: Path) -> Path:
 @contextlib.contextmanager
 def bed() -> Iterator[Bed]:
     """Run a stack for the time of a measurement."""
-    with tempfile.TemporaryDirectory() as name:
+    with session.lock(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lab = lay_out(folder)
         former, paths.WORK = paths.WORK, folder / "work"

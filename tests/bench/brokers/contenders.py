@@ -65,7 +65,7 @@ def _sqs(name: str, pattern: str, backlog: int) -> Contender:
 
 
 SINGLE = _kafka("kafka-single", "single-shot", 8, 2)
-BATCH = _kafka("kafka-batch", "batch", 2000, 1000)
+BATCH = _kafka("kafka-batch", "batch", 4000, 1500)
 
 CONTENDERS = (
     SINGLE,

@@ -60,8 +60,7 @@ class Kafka:
 
     def numbers(self, payload: Any) -> list[int]:
         """Read the one message, or the batch."""
-        values = payload.get("messages", []) if isinstance(payload, dict) else [payload]
-        return [number(value) for value in values]
+        return [number(value) for value in (payload if isinstance(payload, list) else [payload])]
 
 
 class Sqs:

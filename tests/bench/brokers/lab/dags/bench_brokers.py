@@ -8,7 +8,7 @@ from airflow.providers.apache.kafka.triggers.shared_stream import KafkaSharedStr
 from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
 from airflow.providers.standard.triggers.file import DirectoryFileDeleteTrigger, FileDeleteTrigger
 from airflow.sdk import DAG, Asset, AssetAny, AssetWatcher, task
-from bench_batch import KafkaBatchTrigger
+from tea_burst.batch import KafkaBatchTrigger
 from tea_triggers.database import OutboxTrigger
 
 DROP = Path(__file__).parents[1] / "drop"
@@ -19,7 +19,7 @@ TRIGGERS = {
     "bench_kafka_single": MessageQueueTrigger(
         scheme="kafka", topics=["bench_kafka_single"], kafka_config_id="bench_kafka_single", poll_timeout=0.05
     ),
-    "bench_kafka_batch": KafkaBatchTrigger(topics=["bench_kafka_batch"], kafka_config_id="bench_kafka_batch"),
+    "bench_kafka_batch": KafkaBatchTrigger(["bench_kafka_batch"], "bench_kafka_batch", max_messages=2000),
     "bench_kafka_shared": KafkaSharedStreamTrigger(
         topics=["bench_kafka_shared"], kafka_config_id="bench_kafka_shared", poll_timeout=0.05
     ),
@@ -51,8 +51,8 @@ TRIGGERS = {
 def messages(payload) -> list:
     """Return what one event carries, as a list, whatever its trigger makes of it."""
     if isinstance(payload, dict):
-        return payload.get("messages") or payload.get("message_batch") or payload.get("rows") or [payload]
-    return [payload]
+        payload = payload.get("message_batch") or payload.get("rows") or payload
+    return payload if isinstance(payload, list) else [payload]
 
 
 def make(name: str, schedule) -> None:
