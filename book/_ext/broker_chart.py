@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FILE = Path(__file__).parents[1] / "broker-numbers.json"
 
 NAMES = {
-    "kafka-single": {"en": "Kafka, single-shot", "zh-TW": "Kafka，送出就結束"},
+    "kafka-single": {"en": "Kafka, single-shot", "zh-TW": "Kafka，單發"},
     "kafka-batch": {"en": "Kafka, a batch per poll", "zh-TW": "Kafka，一次一批"},
     "kafka-shared": {"en": "Kafka, shared stream", "zh-TW": "Kafka，共用串流"},
     "sqs-single": {"en": "SQS, one call of 10", "zh-TW": "SQS，收 1 次、最多 10 則"},
