@@ -61,6 +61,12 @@ def test_a_limit_above_all_rates_is_said_to_be_at_least_the_highest() -> None:
     assert highest(lambda _: True, 1, 8, 3) == Limit(8, at_least=True)
 
 
+def test_the_highest_is_not_tried_where_it_is_known_to_be_too_much() -> None:
+    asked: list[float] = []
+    assert highest(lambda rate: not asked.append(rate), 0, 8, 3, top=False) == Limit(7, at_least=False)
+    assert asked == [4, 6, 7]
+
+
 def test_where_nothing_holds_there_is_no_limit_and_the_lowest_was_tried() -> None:
     asked: list[float] = []
     assert highest(lambda rate: bool(asked.append(rate)), 1, 8, 3) == Limit(None, at_least=False)

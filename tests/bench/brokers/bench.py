@@ -77,8 +77,8 @@ class Pace:
     duel_seconds: float
 
 
-FULL = Pace(12, 24, 20, 20, 3, 10_000, 24)
-QUICK = Pace(6, 12, 10, 10, 1, 2_000, 12)
+FULL = Pace(10, 16, 14, 14, 3, 10_000, 24)
+QUICK = Pace(5, 8, 6, 6, 1, 2_000, 12)
 NAMES = (*(one.name for one in CONTENDERS), DUEL)
 
 
@@ -119,16 +119,19 @@ def measured(bench: Bed, contender: Contender, pace: Pace) -> dict[str, Any]:
         capacity = None
         if contender.keeps:
             tell("a backlog")
-            backlog = bench.try_stream(contender, [0.0] * contender.backlog, rate=None, tell=tell)
+            count = contender.backlog // (2 if pace is QUICK else 1)
+            backlog = bench.try_stream(contender, [0.0] * count, rate=None, tell=tell)
             capacity = taken_out(backlog)
 
         def holds(rate: float) -> bool:
             trials.append(_stream(bench, contender, rate, pace, tell))
             return trials[-1].holds
 
-        high = min(contender.highest, 1.2 * capacity) if capacity else contender.highest
-        limit = search.highest(holds, high * (0.4 if contender.keeps else 0.1), high, pace.steps)
-        half_rate = (limit.rate or high * 0.2) / 2
+        # Nobody sustains much more than what a backlog is taken out at.
+        high = min(contender.highest, 1.1 * capacity) if capacity else contender.highest
+        low = high * (0.5 if capacity else 0.1)
+        limit = search.highest(holds, low, high, pace.steps, top=contender.keeps and not capacity)
+        half_rate = (limit.rate or low) / 2
         seconds = min(max(pace.half_seconds, pace.half_events / half_rate), 2 * pace.half_seconds)
         count = max(3, round(half_rate * seconds))
         half = bench.try_stream(contender, moments(count, seconds, SEED), rate=half_rate, tell=tell)

@@ -75,15 +75,15 @@ CONTENDERS = (
     _sqs("sqs-batches", "single-shot", 400),
     Contender(
         "redis", "redis+pubsub", "single-shot", "bench_redis",
-        lambda state, _: sources.Redis(state, "bench_redis"), 0, 2, ("redis",),
+        lambda state, _: sources.Redis(state, "bench_redis"), 0, 1, ("redis",),
     ),
     Contender(
         "file", "file", "one file", "bench_file",
-        lambda _, folder: sources.Files(folder / "drop", ["file"]), 0, 2,
+        lambda _, folder: sources.Files(folder / "drop", ["file"]), 0, 1,
     ),
     Contender(
         "directory", "directory", "flag files", "bench_directory",
-        lambda _, folder: sources.Files(folder / "drop" / "flags", FLAGS), 0, 16,
+        lambda _, folder: sources.Files(folder / "drop" / "flags", FLAGS), 0, 8,
     ),
     Contender("outbox", "outbox", "batch", "bench_outbox", lambda state, _: sources.Outbox(state), 2000, 1000),
 )  # fmt: skip

@@ -22,28 +22,28 @@ class Limit:
     at_least: bool
 
 
-def highest(holds: Callable[[float], bool], low: float, high: float, steps: int) -> Limit:
+def highest(holds: Callable[[float], bool], low: float, high: float, steps: int, *, top: bool = True) -> Limit:
     """Return the highest rate found to hold.
 
-    It is assumed that what holds at a rate holds at all lower ones. `high` is tried first, then the middle of what is
-    left, `steps` times, so that the answer is within `(high - low) / 2 ** steps` of the limit. Where no middle held,
-    `low` is tried as well.
+    It is assumed that what holds at a rate holds at all lower ones. The middle of what is left is tried `steps` times,
+    so that the answer is within `(high - low) / 2 ** steps` of the limit. Where no middle held, `low` is tried as well.
 
     Args:
         holds: Whether a rate holds.
         low: The lowest rate worth knowing.
         high: The highest rate that may be tried.
         steps: How often to halve.
+        top: Try `high` first, which ends the search if it holds; not worth it where it is known to be too much.
     """
-    if holds(high):
+    if top and holds(high):
         return Limit(high, at_least=True)
-    best, bottom, top = None, low, high
+    best, bottom, roof = None, low, high
     for _ in range(steps):
-        middle = (bottom + top) / 2
+        middle = (bottom + roof) / 2
         if holds(middle):
             best = bottom = middle
         else:
-            top = middle
+            roof = middle
     if best is None and holds(low):
         best = low
     return Limit(best, at_least=False)
