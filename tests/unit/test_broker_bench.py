@@ -14,7 +14,7 @@ from tests.bench.brokers.bench import FULL, NAMES, QUICK, Asked
 from tests.bench.brokers.contenders import CONTENDERS
 from tests.bench.brokers.search import Limit, highest
 from tests.bench.brokers.sources import Files, Kafka, text
-from tests.bench.brokers.trial import Trial, growth, moments, quantile, taken_out
+from tests.bench.brokers.trial import Trial, even, growth, jittered, poisson, quantile, taken_out
 
 import broker_chart
 from labkit import paths
@@ -76,13 +76,18 @@ def test_where_nothing_holds_there_is_no_limit_and_the_lowest_was_tried() -> Non
 # The arithmetic ------------------------------------------------------------------------------------------------------
 
 
-def test_arrivals_are_exact_in_number_and_repeat_by_their_seed() -> None:
-    one, other = moments(50, 10, 34), moments(50, 10, 34)
-    assert one == other != moments(50, 10, 35)
+@pytest.mark.parametrize("make", [poisson, jittered])
+def test_arrivals_are_exact_in_number_and_repeat_by_their_seed(make: Callable[..., list[float]]) -> None:
+    one, other = make(50, 10, 34), make(50, 10, 34)
+    assert one == other != make(50, 10, 35)
     assert len(one) == 50
     assert one == sorted(one)
     assert 0 <= one[0] < one[-1] <= 10
-    assert moments(4, 2, None) == [0, 0.5, 1, 1.5]
+
+
+def test_jittered_arrivals_have_their_rate_throughout() -> None:
+    assert [int(moment) for moment in jittered(9, 9, 34)] == list(range(9))
+    assert even(4, 2) == [0, 0.5, 1, 1.5]
 
 
 def test_a_queue_that_grows_is_told_from_delays_that_vary() -> None:
@@ -222,7 +227,7 @@ def test_the_record_keeps_the_bounds_and_says_what_the_page_says(table: dict[str
         rows["kafka-shared"]["in_runs"] is None or rows["kafka-shared"]["in_runs"] < rows["kafka-shared"]["sustained"]
     )
     assert rows["redis"]["half"]["lost"]
-    assert not any(row["half"]["lost"] for row in table["contenders"] if row["arrivals"] == "random")
+    assert not any(row["half"]["lost"] for row in table["contenders"] if row["arrivals"] == "jittered")
 
 
 def test_every_number_that_the_pages_ask_for_is_in_the_record() -> None:

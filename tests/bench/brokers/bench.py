@@ -16,7 +16,7 @@ from tests.bench.brokers import duel as duels
 from tests.bench.brokers import record, search
 from tests.bench.brokers.bed import bed
 from tests.bench.brokers.contenders import BATCH, CONTENDERS, SINGLE
-from tests.bench.brokers.trial import moments, taken_out
+from tests.bench.brokers.trial import even, jittered, poisson, taken_out
 from tests.bench.figures import Figure, console
 
 if TYPE_CHECKING:
@@ -134,13 +134,13 @@ def measured(bench: Bed, contender: Contender, pace: Pace) -> dict[str, Any]:
         half_rate = (limit.rate or low) / 2
         seconds = min(max(pace.half_seconds, pace.half_events / half_rate), 2 * pace.half_seconds)
         count = max(3, round(half_rate * seconds))
-        half = bench.try_stream(contender, moments(count, seconds, SEED), rate=half_rate, tell=tell)
+        half = bench.try_stream(contender, poisson(count, seconds, SEED), rate=half_rate, tell=tell)
     whole = [one.rate for one in (*trials, half) if one.holds_in_runs and one.rate]
     return {
         "name": contender.name,
         "scheme": contender.scheme,
         "pattern": contender.pattern,
-        "arrivals": "random" if contender.keeps else "even",
+        "arrivals": "jittered" if contender.keeps else "even",
         "capacity": capacity and round(capacity, 2),
         "sustained": limit.rate and round(limit.rate, 2),
         "at_least": limit.at_least,
@@ -151,10 +151,10 @@ def measured(bench: Bed, contender: Contender, pace: Pace) -> dict[str, Any]:
 
 
 def _stream(bench: Bed, contender: Contender, rate: float, pace: Pace, tell: Callable[[str], None]) -> Trial:
-    """Send one stream of the search: at random times, or evenly to what keeps nothing."""
+    """Send one stream of the search: one event in each span, or evenly to what keeps nothing."""
     seconds = pace.seconds if rate >= 1 else pace.slow_seconds
     count = max(3, round(rate * seconds))
-    offsets = moments(count, count / rate, SEED if contender.keeps else None)
+    offsets = jittered(count, count / rate, SEED) if contender.keeps else even(count, count / rate)
     told = bench.try_stream(
         contender, offsets, rate=rate, tell=lambda text: tell(f"{rate:.2f} a second: {text}")
     )  # fmt: skip
@@ -179,13 +179,17 @@ def _telling(name: str) -> Iterator[Callable[[str], None]]:
 def _show(table: dict[str, Any]) -> None:
     """Print the record as a table."""
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("", "backlog/s", "sustained/s", "in runs/s", "at half: p50", "p95", "task p50", "lost", "left"):
-        out.add_column(heading, justify="right" if heading else "left")
+    headings = ("", "backlog", "sustained", "in runs", "p50", "p95", "task", "lost", "left")
+    for heading in headings:
+        out.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in table["contenders"]:
-        half = row["half"]
-        sign = "≥" if row["at_least"] else ""
-        cells = (row["capacity"], f"{sign}{row['sustained']}", row["in_runs"], half["recorded"]["p50"])
-        more = (half["recorded"]["p95"], half["begun"]["p50"], f"{half['lost']}/{half['events']}", half["left"])
-        out.add_row(row["name"], *("–" if cell is None else str(cell) for cell in (*cells, *more)))
+        half, sign = row["half"], "≥" if row["at_least"] else ""
+        limit = None if row["sustained"] is None else f"{sign}{row['sustained']}"
+        recorded, lost = half["recorded"], f"{half['lost']}/{half['events']}"
+        cells = (row["capacity"], limit, row["in_runs"], recorded["p50"], recorded["p95"], half["begun"]["p50"])
+        out.add_row(row["name"], *("–" if cell is None else str(cell) for cell in cells), lost, str(half["left"]))
     console.print(out)
+    console.print(
+        "[dim]events a second; then, at half the sustained load: seconds to the asset event and to the task[/]"
+    )
     console.print(f"[dim]{table['seconds']} s; build/bench/[/]")

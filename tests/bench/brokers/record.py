@@ -5,12 +5,12 @@
 - `rule`: what "sustained" means, in numbers
 - `contenders`, a row each:
   - `name`, `scheme`, `pattern`: as in `contenders.Contender`
-  - `arrivals`: of the search, `random`, or `even` where the source keeps nothing
+  - `arrivals`: of the search, `jittered`, or `even` where the source keeps nothing
   - `capacity`: events a second at which a backlog was taken out; null where there can be none, or all went at once
   - `sustained`: events a second into asset events; null where not even the lowest rate held
   - `at_least`: the highest rate that may be tried held, so the limit is there or above
   - `in_runs`: the highest rate that held all the way into runs that succeeded, nobody left behind; null for none
-  - `half`: at half the sustained rate, at random times. `rate`, `events`, `lost`, `left` (behind), `doubled`, `runs`;
+  - `half`: at half the sustained rate, a Poisson stream. `rate`, `events`, `lost`, `left` (behind), `doubled`, `runs`;
     for `recorded` (asset event) and `begun` (task) `p50` and `p95` in seconds and some single `delays`
   - `trials`: those of the search, with `rate`, `events`, `lost`, `left`, `growth`, `holds`, `holds_in_runs`
 - `duel`: batch and single-shot side by side on one load of messages, see `duel.fight`

@@ -46,19 +46,28 @@ _RUNS = """
 """
 
 
-def moments(count: int, seconds: float, seed: int | None) -> list[float]:
-    """Return when `count` events are sent within some seconds, in order.
+def poisson(count: int, seconds: float, seed: int) -> list[float]:
+    """Return when `count` events are sent within some seconds, in order: a Poisson stream of which the count is known.
 
-    Args:
-        count: How many.
-        seconds: Within how long; 0 for all at once.
-        seed: At random, as a Poisson stream of which only the count is known, and repeated by this number. None for
-            equal distances.
+    The seed repeats it.
     """
-    if seed is None:
-        return [seconds * position / count for position in range(count)]
     chance = random.Random(seed)  # noqa: S311  a reproducible stream, not a secret
     return sorted(chance.uniform(0, seconds) for _ in range(count))
+
+
+def jittered(count: int, seconds: float, seed: int) -> list[float]:
+    """Return the same with one event in each of `count` equal spans, at a random moment of it.
+
+    A stream that is searched with has to have its rate throughout: by chance, a dozen events of a Poisson stream come
+    mostly at the end, and would look like a queue that grows.
+    """
+    chance = random.Random(seed)  # noqa: S311  a reproducible stream, not a secret
+    return [seconds * (position + chance.random()) / count for position in range(count)]
+
+
+def even(count: int, seconds: float) -> list[float]:
+    """Return the same at equal distances, like a clock."""
+    return [seconds * position / count for position in range(count)]
 
 
 @dataclass(frozen=True)
