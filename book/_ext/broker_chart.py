@@ -34,7 +34,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "Sustained, events/s",
             "…into runs",
             "Half load: p50 / p95",
-            "Lost, left behind",
+            "Lost, stranded",
         ),
         "limits": "Events a second that each source and pattern sustains",
         "limits_rows": "{name}: {value} a second",
@@ -55,7 +55,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "provisional": " **Provisional:** a quick run, on a machine that had other work.",
     },
     "zh-TW": {
-        "head": ("來源與寫法", "撐得住，事件／秒", "……直到執行", "一半負載：p50／p95", "遺失、擱置"),
+        "head": ("來源與寫法", "撐得住，事件／秒", "……直到執行", "一半負載：p50／p95", "遺失、擱下"),
         "limits": "每種來源與寫法每秒撐得住多少事件",
         "limits_rows": "{name}：每秒 {value}",
         "latency": "在撐得住的一半負載下，事件要等幾秒",

@@ -74,7 +74,7 @@ class BrokerTable(_Written):
                 sustained(row, words),
                 words["none"] if whole is None else plain(whole),
                 " / ".join(delays),
-                f"{half['lost']}/{half['events']}, {half['left']}",
+                f"{half['lost']}/{half['events']}, {half['stranded']}",
             ]
             out.append("| " + " | ".join(cells) + " |")
         return out

@@ -35,7 +35,7 @@ def trial(delays: list[float | None], **changes: Any) -> Trial:
     recorded = {number: number + delay for number, delay in enumerate(delays) if delay is not None}
     values: dict[str, Any] = {
         "rate": 1.0, "sent": sent, "recorded": recorded, "begun": {key: at + 1 for key, at in recorded.items()},
-        "left": 0, "doubled": 0, "runs": 3, "counted": len(recorded), "ended": 100.0,
+        "stranded": 0, "doubled": 0, "runs": 3, "counted": len(recorded), "ended": 100.0,
     }  # fmt: skip
     return Trial(**(values | changes))
 
@@ -102,9 +102,9 @@ def test_sustained_means_that_nothing_is_lost_and_nothing_grows() -> None:
     assert not trial([1.0] * 6 + [3.5] * 3).holds
 
 
-def test_all_the_way_means_that_nobody_was_left_behind() -> None:
+def test_all_the_way_means_that_nobody_was_stranded() -> None:
     assert trial([1.0] * 9).holds_in_runs
-    assert not trial([1.0] * 9, left=1).holds_in_runs
+    assert not trial([1.0] * 9, stranded=1).holds_in_runs
     assert not trial([1.0] * 9, begun={}).holds_in_runs
 
 

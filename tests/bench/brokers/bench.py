@@ -160,7 +160,7 @@ def _stream(bench: Bed, contender: Contender, rate: float, pace: Pace, tell: Cal
     )  # fmt: skip
     mark = "[green]✓[/]" if told.holds else "[red]✗[/]"
     console.print(
-        f"  {mark} {rate:8.2f}/s  {count} sent, {told.lost} lost, {told.left} left behind, "
+        f"  {mark} {rate:8.2f}/s  {count} sent, {told.lost} lost, {told.stranded} stranded, "
         f"delay grew {told.growth:+.1f} s"
     )
     return told
@@ -179,7 +179,7 @@ def _telling(name: str) -> Iterator[Callable[[str], None]]:
 def _show(table: dict[str, Any]) -> None:
     """Print the record as a table."""
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    headings = ("", "backlog", "sustained", "in runs", "p50", "p95", "task", "lost", "left")
+    headings = ("", "backlog", "sustained", "in runs", "p50", "p95", "task", "lost", "stranded")
     for heading in headings:
         out.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in table["contenders"]:
@@ -187,7 +187,7 @@ def _show(table: dict[str, Any]) -> None:
         limit = None if row["sustained"] is None else f"{sign}{row['sustained']}"
         recorded, lost = half["recorded"], f"{half['lost']}/{half['events']}"
         cells = (row["capacity"], limit, row["in_runs"], recorded["p50"], recorded["p95"], half["begun"]["p50"])
-        out.add_row(row["name"], *("–" if cell is None else str(cell) for cell in cells), lost, str(half["left"]))
+        out.add_row(row["name"], *("–" if cell is None else str(cell) for cell in cells), lost, str(half["stranded"]))
     console.print(out)
     console.print(
         "[dim]events a second; then, at half the sustained load: seconds to the asset event and to the task[/]"

@@ -9,10 +9,10 @@
   - `capacity`: events a second at which a backlog was taken out; null where there can be none, or all went at once
   - `sustained`: events a second into asset events; null where not even the lowest rate held
   - `at_least`: the highest rate that may be tried held, so the limit is there or above
-  - `in_runs`: the highest rate that held all the way into runs that succeeded, nobody left behind; null for none
-  - `half`: at half the sustained rate, a Poisson stream. `rate`, `events`, `lost`, `left` (behind), `doubled`, `runs`;
+  - `in_runs`: the highest rate that held all the way into runs that succeeded, nobody stranded; null for none
+  - `half`: at half the sustained rate, a Poisson stream. `rate`, `events`, `lost`, `stranded`, `doubled`, `runs`;
     for `recorded` (asset event) and `begun` (task) `p50` and `p95` in seconds and some single `delays`
-  - `trials`: those of the search, with `rate`, `events`, `lost`, `left`, `growth`, `holds`, `holds_in_runs`
+  - `trials`: those of the search, with `rate`, `events`, `lost`, `stranded`, `growth`, `holds`, `holds_in_runs`
 - `duel`: batch and single-shot side by side on one load of messages, see `duel.fight`
 """
 
@@ -78,7 +78,7 @@ def trial_row(trial: Trial) -> dict[str, Any]:
         "rate": round(trial.rate or 0, 3),
         "events": len(trial.sent),
         "lost": trial.lost,
-        "left": trial.left,
+        "stranded": trial.stranded,
         "growth": round(trial.growth, 2),
         "holds": trial.holds,
         "holds_in_runs": trial.holds_in_runs,
@@ -92,7 +92,7 @@ def half_row(trial: Trial) -> dict[str, Any]:
         "rate": round(trial.rate or 0, 3),
         "events": len(trial.sent),
         "lost": trial.lost,
-        "left": trial.left,
+        "stranded": trial.stranded,
         "doubled": trial.doubled,
         "runs": trial.runs,
         "recorded": {**summary(recorded), "delays": thinned(recorded)},

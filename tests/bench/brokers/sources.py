@@ -163,7 +163,7 @@ class Outbox:
     def send(self, number: int) -> None:
         """Insert and commit one row."""
         with self._connection.cursor() as cursor:
-            cursor.execute("INSERT INTO stock_outbox (item, boxes) VALUES ('oolong', %s)", [number])
+            cursor.execute("INSERT INTO stock_outbox (item, boxes) VALUES (%s, 1)", [str(number)])
 
     def finish(self) -> None:
         """Close the connection."""
@@ -171,4 +171,4 @@ class Outbox:
 
     def numbers(self, payload: Any) -> list[int]:
         """Read the batch."""
-        return [row["boxes"] for row in payload["rows"]]
+        return [int(row["item"]) for row in payload["rows"]]

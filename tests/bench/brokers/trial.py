@@ -79,7 +79,7 @@ class Trial:
         sent: Number → when.
         recorded: Number → when the asset event that tells of it was made.
         begun: Number → when a task that was given it began, of runs that succeeded.
-        left: How many were recorded, but got into no run until another event came.
+        stranded: How many were recorded, but got into no run until another event came.
         doubled: How many were told of more than once.
         runs: How many runs they made.
         counted: How many messages the runs' tasks counted.
@@ -90,7 +90,7 @@ class Trial:
     sent: dict[int, float]
     recorded: dict[int, float]
     begun: dict[int, float]
-    left: int
+    stranded: int
     doubled: int
     runs: int
     counted: int
@@ -123,7 +123,7 @@ class Trial:
     @property
     def holds_in_runs(self) -> bool:
         """Whether it is sustained all the way: each has been in a run that succeeded, without another's help."""
-        return self.holds and not self.left and len(self.begun) == len(self.sent) and self.growth_begun <= GROWTH
+        return self.holds and not self.stranded and len(self.begun) == len(self.sent) and self.growth_begun <= GROWTH
 
 
 def growth(delays: Sequence[float]) -> float:
@@ -216,7 +216,7 @@ def run(
     closing: Callable[[], int],
     tell: Callable[[str], None] = lambda _: None,
 ) -> Trial:
-    """Send a stream, follow it to its end, and bring in what was left behind, so that the next stream begins clean.
+    """Send a stream, follow it to its end, and bring in what was stranded, so that the next stream begins clean.
 
     Args:
         metadata: The metadata database.
@@ -225,7 +225,7 @@ def run(
         numbers: The events' numbers, used by no other stream.
         offsets: When each is sent, in seconds after the first.
         rate: Events a second, for the record.
-        closing: Makes the number of an event that brings in what was left behind.
+        closing: Makes the number of an event that brings in what was stranded.
         tell: Called with how far it is.
     """
     follower = Follower(metadata, contender.dag, contender.assets, source)
@@ -247,7 +247,7 @@ def run(
         with contextlib.suppress(TimeoutError):
             until(look, seconds=offsets[-1] + PATIENCE, pause=TICK)
         sending.result()
-    left = len(follower.stranded)
+    stranded = len(follower.stranded)
     begun = dict(follower.begun)  # what comes by the closing event's help does not count
     for _ in range(3):
         if not follower.stranded:
@@ -262,7 +262,7 @@ def run(
         sent=sent,
         recorded=dict(follower.recorded),
         begun=begun,
-        left=left,
+        stranded=stranded,
         doubled=follower.doubled,
         runs=len(follower.counts),
         counted=sum(follower.counts.values()),
