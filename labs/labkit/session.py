@@ -126,10 +126,11 @@ def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False)
         health.warm_up(stack.state)
     with step(t("start.broker.mock") if broker == "kafka-mock" else t("start.broker.kafka")):
         stack.create_topics(labs)
-    stack.start_airflow("scheduler")
-    # The triggerer looks for work once a second: what it is to watch had better be there at its first look.
+    # The triggerer looks for work once a second: what it is to watch had better be there at its first look. The
+    # scheduler has nothing to do until the first event, and would take a core from what makes the watchers.
     stack.await_watchers(seconds=3)
-    stack.start_airflow("triggerer")
+    stack.yield_to_others("dag-processor")  # the other labs' Dags can wait until the first event is through
+    stack.start_airflow("triggerer", "scheduler")
     return stack
 
 

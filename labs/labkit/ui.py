@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PICTURE = os.environ.get("LAB_PICTURE")
 """Where to draw what the terminal shows as SVG; this is how the README's pictures are made."""
 
-console = Console(highlight=False, record=bool(PICTURE), width=100 if PICTURE else None)
+console = Console(highlight=False, record=bool(PICTURE), width=112 if PICTURE else None)
 
 
 def draw_picture(title: str) -> None:

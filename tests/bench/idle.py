@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from labkit import config
 from tests.bench.figures import Figure
 from tests.bench.stacks import running
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def idle(seconds: int = 60) -> Iterator[Figure]:
-    """Measure what the stack takes when nothing happens."""
-    with running(solved=True) as stack:
+    """Measure what the stack takes when nothing happens, with all labs' Dags."""
+    with running(config.labs(), solved=True) as stack:
         time.sleep(20)
         before = {process.pid: _cpu(process) for process in stack.everything()}
         began = time.monotonic()

@@ -13,24 +13,25 @@ from labkit import config, paths, session
 from labkit.commands.start import lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from labkit.config import Lab
     from labkit.stack.local import LocalStack
 
 
 @contextlib.contextmanager
-def running(*, defaults: bool = False, solved: bool = False) -> Iterator[LocalStack]:
-    """Run a stack for the time of a measurement, with copies of the labs' Dags.
+def running(labs: Sequence[Lab], *, defaults: bool = False, solved: bool = False) -> Iterator[LocalStack]:
+    """Run a stack for the time of a measurement, with copies of some labs' Dags.
 
     Args:
+        labs: Whose.
         defaults: With Airflow's settings as they come, the triggers' included.
         solved: With the exercises' solutions, so with all watchers that a learner ends up with.
     """
     session.sweep()
     with tempfile.TemporaryDirectory() as folder:
         former, paths.WORK = paths.WORK, Path(folder) / "work"
-        labs = [replace(lab, folder=_copy(lab, Path(folder), defaults=defaults)) for lab in config.labs()]
+        labs = [replace(lab, folder=_copy(lab, Path(folder), defaults=defaults)) for lab in labs]
         lay_out(labs, solution=solved)
         stack = session.bring_up(labs, defaults=defaults)
         try:

@@ -32,12 +32,14 @@ def first_run_seconds() -> float:
         ["./lab", "--lang", "en", "start", "--no-site"], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True
     )
     took = 0.0
+    said = ""
     assert process.stdout is not None
     for line in process.stdout:
+        said += line
         if "the run is over" in line:
             took = time.monotonic() - began
     if process.wait() or not took:
-        sys.exit("the stack did not start")
+        sys.exit(f"the stack did not start:\n{said}")
     subprocess.run(["./lab", "stop"], cwd=paths.ROOT, check=True, stdout=subprocess.DEVNULL)
     return took
 

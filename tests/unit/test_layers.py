@@ -31,8 +31,9 @@ FLOORS = (
     # The one place that touches Airflow.
     {"airflow"},
     {"config"},
+    {"environments"},
     {"errors"},
-    {"i18n", "paths", "waiting", "arrivals", "bench", ""},
+    {"i18n", "paths", "waiting", "arrivals", "bench", "pages", ""},
 )
 """The engine's parts from top floor to ground; imports at run time go down, or stay on their floor."""
 

@@ -107,6 +107,11 @@ class _Home:
         return nursery.process(pid_file) or 0
 
     def close(self) -> None:
+        # Keepers and nursery killed one right after the other: nobody is left to end what they kept.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for orphan in psutil.Process(self.nursery.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    orphan.kill()
         for process in reversed(self.started):
             process.kill()
             process.wait()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from labkit import paths
 from labkit.brokers import jars
-from labkit.brokers.client import await_groups, create_topics, healthy, publish
+from labkit.brokers.client import ask_for_producer_ids, await_groups, create_topics, healthy, publish
 from labkit.errors import LabError
 from labkit.stack.owned import MARK
 from labkit.stack.ports import any_free
@@ -147,6 +147,8 @@ class Kafka:
     def create_topics(self, state: State, topics: Iterable[str]) -> None:
         """Wait until the broker answers and make the topics that are missing; returns when groups are served too."""
         topics = list(topics)
+        # Kept: what asks is asked again only after half a second, when this has long returned.
+        self._asks_for_ids = ask_for_producer_ids(state.bootstrap)
         create_topics(state.bootstrap, topics)
         if topics:
             await_groups(state.bootstrap, topics[0])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
 
-from labkit import __version__, paths
+from labkit import __version__, pages, paths
 from labkit.airflow import connections, health, nursery, settings
 from labkit.airflow.metadata import Metadata, ready, slim
 from labkit.brokers import jars, moto, redis
@@ -180,9 +180,10 @@ class LocalStack:
                     str(self._pid_file(name)),
                 ]
             programs.append(Program(name, [*launcher, *command, *port], home))
-        pages = [sys.executable, "-m", "http.server", str(state.ports["site"]), "--bind", "127.0.0.1"]
-        (paths.BUILD / "site").mkdir(parents=True, exist_ok=True)  # the server wants a folder to serve
-        programs.append(Program("site", [*pages, "--directory", str(paths.BUILD / "site")], run))
+        site = paths.BUILD / "site"
+        site.mkdir(parents=True, exist_ok=True)  # the server wants a folder to serve
+        server = [sys.executable, "-I", "-S", str(pages.__file__), str(state.ports["site"]), str(site)]
+        programs.append(Program("site", server, run))
         notebook = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
             f"--port={state.ports['notebook']}", "--ServerApp.port_retries=0",
@@ -230,6 +231,14 @@ class LocalStack:
         """Wait until the dag-processor has stored a watcher, or some seconds where there may be none."""
         with self.metadata() as database, contextlib.suppress(TimeoutError):
             until(database.watchers, seconds=seconds, pause=0.05)
+
+    def yield_to_others(self, name: str) -> None:
+        """Let one of Airflow's processes, and what it starts from now on, run when the others leave it a core."""
+        pid = nursery.process(self._pid_file(name)) if self.state.forked else self._kept()[name]["pid"]
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(pid)
+            for one in (process, *process.children(recursive=True)):
+                one.nice(10)
 
     def start_database(self) -> None:
         """Start PostgreSQL and wait until it answers."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 LAB = Path(__file__).parent / "lab"
 BORROWED = ("04-base-event-trigger", "06-delivery-and-collapse")
 """The labs whose triggers are measured, too."""
+LEAD = 4.0
+"""Seconds before the first event of a source that keeps nothing."""
 READY = 60.0
 """Seconds until a contender whose first event does not come through is given up."""
 
@@ -108,6 +110,9 @@ class Bed:
     ) -> Trial:
         """Run a trial."""
         numbers = [self.number() for _ in offsets]
+        if not contender.keeps:
+            # Where nobody listens, events are lost: the turn that the event before began has to be over.
+            offsets = [LEAD + offset for offset in offsets]
         source = self.source(contender)
         return trial.run(
             self.metadata, contender, source, numbers, offsets, rate=rate, closing=self.number, tell=tell

@@ -223,7 +223,7 @@ def run(
         contender: Whose Dag is awake.
         source: Where to send.
         numbers: The events' numbers, used by no other stream.
-        offsets: When each is sent, in seconds after the first.
+        offsets: When each is sent, in seconds from now; all 0 for a backlog.
         rate: Events a second, for the record.
         closing: Makes the number of an event that brings in what was stranded.
         tell: Called with how far it is.
@@ -232,6 +232,10 @@ def run(
     sent: dict[int, float] = {}
 
     def send() -> None:
+        if not offsets[-1]:
+            sent.update(dict.fromkeys(numbers, time.time()))
+            source.send_all(numbers)
+            return
         for position in arrivals.paced(offsets):
             sent[numbers[position]] = time.time()
             source.send(numbers[position])
