@@ -65,6 +65,46 @@ class Racer:
 
 
 @dataclass(frozen=True)
+class Case:
+    """Events that `collapse` sends to a Dag, to count the runs that they make.
+
+    Attributes:
+        name: Its name in tables.
+        title: What it is, by language.
+        dag: The Dag.
+        events: The assets that get an event, in order; an asset belongs to one case only.
+        gap: Seconds between two events; 0 where all come between two looks of the scheduler.
+        paused: Whether the Dag is paused meanwhile.
+        newer: Whether the Dag needs a later release of Airflow than the labs'.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    dag: str
+    events: tuple[str, ...]
+    gap: float = 0
+    paused: bool = False
+    newer: bool = False
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """What `collapse` runs.
+
+    Attributes:
+        cases: What is sent to which Dag.
+        dags: The folder with the Dags.
+        newer: The folder with those that need a later release.
+        recorded: The folder with reports of runs on other releases, for readers who have not made them.
+    """
+
+    cases: tuple[Case, ...]
+    dags: Path
+    newer: Path
+    recorded: Path
+
+
+@dataclass(frozen=True)
 class Lab:
     """One lab: a folder, its Dags, what it needs from the stack, its steps.
 
@@ -73,6 +113,8 @@ class Lab:
         other_connections: Id → kind of the others; `CONNECTION_KINDS` has the kinds.
         on_demand: Dags that stay paused until a step asks for them.
         racers: Dags that `race` can let run against each other.
+        collapse: What `collapse` runs.
+        page: The name of its first page and notebook.
     """
 
     folder: Path
@@ -86,10 +128,12 @@ class Lab:
     other_connections: Mapping[str, str] = field(default_factory=dict)
     on_demand: tuple[str, ...] = ()
     racers: tuple[Racer, ...] = ()
+    collapse: Collapse | None = None
+    page: str = ""
 
     @property
     def name(self) -> str:
-        """The folder's name, such as `03-asset-watchers`: also the name of the notebook and of the work folder."""
+        """The folder's name, such as `03-asset-watchers`: also the name of the work folder."""
         return self.folder.name
 
     @property
@@ -173,6 +217,11 @@ def find_racers(names: Iterable[str]) -> list[Racer]:
     return [known[name] for name in wanted]
 
 
+def find_collapse() -> tuple[Lab, Collapse]:
+    """Return what `collapse` runs, and the lab that has it."""
+    return next((one, one.collapse) for one in labs() if one.collapse)
+
+
 class _Reader:
     """Takes values out of one `lab.toml` and says precisely which of them is missing or of the wrong kind."""
 
@@ -239,6 +288,27 @@ class _Reader:
         rows = self.need({"racers": [], **self.table}, "racers", list)
         return tuple(self.racer(row, position) for position, row in enumerate(rows, start=1))
 
+    def case(self, row: Any, position: int) -> Case:
+        at = f"collapse.cases[{position}]"
+        if not isinstance(row, dict):
+            raise self.wrong(at, "dict")
+        name, dag = (self.need(row, key, str, f"{at}.") for key in ("name", "dag"))
+        events = self.texts(row, "events", f"{at}.")
+        if not events:
+            raise self.wrong(f"{at}.events", "list[str]")
+        gap = self.need({"gap": 0.0, **row}, "gap", float, f"{at}.")
+        flags = (self.need({key: False, **row}, key, bool, f"{at}.") for key in ("paused", "newer"))
+        return Case(name, self.both(row, "title", str, f"{at}."), dag, events, gap, *flags)
+
+    def collapse(self, folder: Path) -> Collapse | None:
+        table = self.optional("collapse")
+        if not table:
+            return None
+        at = "collapse."
+        rows = self.need(table, "cases", list, at)
+        places = [folder / self.need(table, key, str, at) for key in ("dags", "newer", "recorded")]
+        return Collapse(tuple(self.case(row, position) for position, row in enumerate(rows, start=1)), *places)
+
     def first_event(self) -> FirstEvent | None:
         first = self.optional("first_event")
         if not first:
@@ -265,6 +335,8 @@ def _read(path: Path) -> Lab:
         other_connections=reader.kinds("connections", CONNECTION_KINDS),
         on_demand=reader.texts(table, "on_demand", ""),
         racers=reader.racers(),
+        collapse=reader.collapse(path.parent),
+        page=reader.need({"page": path.parent.name, **table}, "page", str),
     )
 
 

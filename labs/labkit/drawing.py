@@ -205,6 +205,33 @@ def bars(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawin
     return Drawing(figure)
 
 
+def pairs(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawing:
+    """Return a bar for each series in each group, one below the other, each with its number.
+
+    Args:
+        groups: Name → series → amount; a series that a group lacks leaves a gap.
+        unit: What the axis says.
+    """
+    series = list(dict.fromkeys(name for amounts in groups.values() for name in amounts))
+    height = 0.8 / len(series)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, (0.24 * len(series) + 0.2) * len(groups) + 1.1), layout="constrained")
+        axes = _plain_axes(figure)
+        for place, (name, colour) in enumerate(zip(series, itertools.cycle(COLOURS), strict=False)):
+            rows = [(row, amounts[name]) for row, amounts in enumerate(groups.values()) if name in amounts]
+            heights = [row - 0.4 + height * (place + 0.5) for row, _ in rows]
+            axes.barh(heights, [amount for _, amount in rows], height=height * 0.9, color=colour, label=name)
+            for at, (_, amount) in zip(heights, rows, strict=True):
+                axes.text(amount, at, f" {amount:g}", va="center")
+        axes.set_xlim(0, max(1, *(amount for amounts in groups.values() for amount in amounts.values())) * 1.1)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_yticks(range(len(groups)), list(groups))
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False)
+    return Drawing(figure)
+
+
 def _amount(parts: Mapping[str, float], part: str, large: Sequence[str]) -> float:
     """Return a part's amount; `other` is what is not among the large ones."""
     if part != "other":

@@ -10,9 +10,11 @@ import html
 import importlib
 import re
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
+from labkit import collapse as collapsing
 from labkit import race as racing
 from labkit.airflow import settings
 from labkit.airflow.api import Api
@@ -22,7 +24,8 @@ from labkit.errors import LabError
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import ModuleType
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from labkit.airflow.metadata import Metadata
     from labkit.brokers import Message
+    from labkit.collapse import Report
     from labkit.config import Lab
     from labkit.drawing import Drawing
     from labkit.race import Race
@@ -141,6 +145,29 @@ class Notebook:
         """
         stream = racing.Stream("race", events, rate, seed, together)
         return racing.run(self._stack, config.find_racers(racers), stream)
+
+    def collapse(self) -> Report:
+        """Send events to Dags that do next to nothing and count the runs that they make; some 30 seconds.
+
+        Raises:
+            LabError: The stack has not the Dags, or they do not come to rest.
+        """
+        owner, collapse = config.find_collapse()
+        return collapsing.run(session.having(owner), [case for case in collapse.cases if not case.newer])
+
+    def recorded(self, airflow: str) -> Report:
+        """Return what `collapse` once counted on another release; a test of the project repeats it."""
+        return collapsing.load(config.find_collapse()[1].recorded / f"{airflow}.json")
+
+    def hold(self, part: str) -> AbstractContextManager[None]:
+        """Keep a part of the stack still while the block runs, as a machine does that is busy elsewhere."""
+        return self._stack.hold(part)
+
+    def chart(self, groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawing:
+        """Return a chart with a bar for each series in each group: name → series → amount."""
+        from labkit.drawing import pairs  # noqa: PLC0415
+
+        return pairs(groups, unit=unit)
 
     def serve(self, part: str) -> str:
         """Start a part that runs on demand, such as `aws`, and return its address; it ends with the stack."""
@@ -274,6 +301,36 @@ class Notebook:
             return until(answer, seconds=timeout)[0]
         except TimeoutError as error:
             raise LabError("notebook.timeout", what=what, seconds=f"{timeout:.0f}") from error
+
+    def within(self, seconds: float, condition: Callable[[], Any]) -> bool:
+        """Wait until a condition holds, or some seconds; tells which."""
+        try:
+            return bool(until(condition, seconds=seconds))
+        except TimeoutError:
+            return False
+
+    def at_rest(self, measure: Callable[[], Any], *, seconds: float, timeout: float = 60) -> Any:
+        """Wait until a value has not changed for some seconds, and return it.
+
+        Args:
+            measure: Called again and again; returns the value.
+            seconds: For how long it has to stay as it is.
+            timeout: Seconds until it is given up.
+
+        Raises:
+            LabError: It did not come to rest in time.
+        """
+        last, since = measure(), time.monotonic()
+
+        def rests() -> bool:
+            nonlocal last, since
+            value = measure()
+            if value != last:
+                last, since = value, time.monotonic()
+            return time.monotonic() - since >= seconds
+
+        self.wait_for(rests, "an end of the changes", timeout)
+        return last
 
     def events(self, limit: int = 5) -> pd.DataFrame:
         """Return the newest asset events and the runs that they caused."""

@@ -17,11 +17,13 @@ from labkit.i18n import t
 from labkit.stack import owned
 from labkit.stack import state as states
 from labkit.stack.local import LocalStack
+from labkit.stack.side import SideStack
 from labkit.ui import console, download, step
 from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
     from types import FrameType
 
     from labkit.brokers import Message
@@ -82,12 +84,47 @@ def sweep() -> int:
     Returns:
         How many processes were found.
     """
+    SideStack.sweep()  # of a command that was killed
     state = states.load()
     if state is None:
         return 0
     count = sum(1 for _ in owned.processes(state))
     LocalStack(state).stop()
     return count
+
+
+@contextlib.contextmanager
+def side(python: Path, version: str, dags: Sequence[Path]) -> Iterator[SideStack]:
+    """Have a second Airflow beside the stack, for as long as the block runs.
+
+    Args:
+        python: The interpreter of an environment that has it.
+        version: Which Airflow that is.
+        dags: Folders with its Dags.
+
+    Raises:
+        LabError: It did not come up.
+    """
+    with filelock.FileLock(paths.STATE / "side.lock"):  # one at a time: there is one record
+        SideStack.sweep()
+        stack = SideStack.beside(python, version)
+        try:
+            stack.start(dags)
+            yield stack
+        finally:
+            stack.stop()
+
+
+def having(lab: Lab) -> LocalStack:
+    """Return the running stack, which has the Dags of a lab.
+
+    Raises:
+        LabError: There is none, or it has not.
+    """
+    stack = current()
+    if lab.name not in stack.state.labs:
+        raise LabError("stack.not_this_lab", lab=lab.id)
+    return stack
 
 
 def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False) -> LocalStack:

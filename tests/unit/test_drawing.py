@@ -30,6 +30,10 @@ def bars() -> Drawing:
     return drawing.bars({"sensor": parts, "watcher": {"table 0": 3}, "nothing": {}}, unit="rows")
 
 
+def pairs() -> Drawing:
+    return drawing.pairs({"quick": {"3.3": 1, "3.4": 5}, "batched": {"3.4": 2}}, unit="runs")
+
+
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
@@ -37,8 +41,9 @@ def bars() -> Drawing:
         (dots, ["cron", "watcher", "nothing", "20 s", "0.6 s"]),
         (levels, ["sensor", "deferrable", "slots"]),
         (bars, ["sensor", "watcher", "nothing", "table 0", "other", "rows", " 54", " 3", " 0"]),
+        (pairs, ["quick", "batched", "3.3", "3.4", "runs", " 1", " 5", " 2"]),
     ],
-    ids=["gantt", "dots", "levels", "bars"],
+    ids=["gantt", "dots", "levels", "bars", "pairs"],
 )
 def test_a_chart_is_svg_with_its_words_as_text_and_repeats_itself(
     draw: Callable[[], Drawing], words: list[str]

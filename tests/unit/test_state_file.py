@@ -57,6 +57,15 @@ def test_a_failing_write_leaves_the_old_file_and_no_draft(state: State, monkeypa
     assert [file.name for file in states.path().parent.iterdir()] == ["state.json"]
 
 
+def test_a_stack_beside_has_a_record_of_its_own(state: State) -> None:
+    states.save(state)
+    side = State(id="0badbeef", run=f"{state.run[:-8]}0badbeef", record=states.SIDE)
+    states.save(side)
+    assert (states.load(), states.load(states.SIDE)) == (state, side)
+    states.forget(states.SIDE)
+    assert (states.load(), states.load(states.SIDE)) == (state, None)
+
+
 def test_forget_removes_the_file_and_the_drafts_of_killed_processes(state: State) -> None:
     states.save(state)
     (states.path().parent / "state-x81k2").write_text("{", encoding="utf-8")

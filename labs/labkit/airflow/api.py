@@ -17,10 +17,11 @@ class Api:
 
     Args:
         state: The stack whose interface it speaks to.
+        patience: Seconds to wait for an answer.
     """
 
-    def __init__(self, state: State) -> None:
-        self._http = httpx.Client(base_url=state.ui_url, timeout=10, trust_env=False)
+    def __init__(self, state: State, patience: float = 10) -> None:
+        self._http = httpx.Client(base_url=state.ui_url, timeout=patience, trust_env=False)
         self._token = ""
 
     def __enter__(self) -> Self:

@@ -81,7 +81,7 @@ def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
     kept |= {
         MARK: state.id,
         "AIRFLOW_HOME": str(home),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": f"{Path(state.python or sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         # Trigger classes must be importable in the triggerer, which knows no Dag bundles: a lab's own `modules`, and
         # those that a learner writes. The engine is for the launcher.
         "PYTHONPATH": os.pathsep.join(map(str, [paths.LABS, *modules(labs)])),

@@ -26,7 +26,7 @@ def command(what: str, lab: str | None) -> None:
     if what == "site":
         if not site.is_built():
             raise LabError("site.not_built")
-        page = f"labs/{named.name}" if named else "index"
+        page = f"labs/{named.page}" if named else "index"
         url = f"{state.site_url}/{language()}/{page}.html"
     elif what == "ui":
         url = state.ui_url
@@ -43,7 +43,7 @@ def command(what: str, lab: str | None) -> None:
                 details = failing[1] if failing else ""
                 raise LabError("stack.part_failed", part="notebook", details=details) from error
         token = stack.notebook_token()
-        url = f"http://127.0.0.1:{port}/lab/tree/{language()}/{notebook.name}.ipynb?token={token}"
+        url = f"http://127.0.0.1:{port}/lab/tree/{language()}/{notebook.page}.ipynb?token={token}"
     console.print(url, soft_wrap=True)
     if not paths.headless():
         webbrowser.open(url)

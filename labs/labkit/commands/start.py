@@ -55,7 +55,7 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
                 session.sweep()
             raise
         if not no_site:
-            site.build_for_start(config.main(labs).name)
+            site.build_for_start(config.main(labs).page)
         _where_to_go(stack, labs, with_site=not no_site and site.is_built())
 
 
@@ -99,7 +99,7 @@ def _where_to_go(stack: LocalStack, labs: Sequence[Lab], *, with_site: bool) -> 
         rows.insert(0, (t("start.site"), f"{state.site_url}/{language()}/index.html", ""))
     first = config.main(labs)
     if with_site:
-        rows.insert(1, (t("start.lab_page"), f"{state.site_url}/{language()}/labs/{first.name}.html", ""))
+        rows.insert(1, (t("start.lab_page"), f"{state.site_url}/{language()}/labs/{first.page}.html", ""))
     rows.append((t("start.notebook"), "./lab open notebook", t("start.notebook_note")))
     width = max(_width(label) for label, _, _ in rows)
     for label, target, note in rows:

@@ -30,6 +30,16 @@ def names() -> list[str]:
     return sorted(lock.stem for lock in _LOCKS.glob("*.lock"))
 
 
+def airflow_releases() -> dict[str, str]:
+    """Return the releases of Airflow that have an environment: release → the environment's name."""
+    found = {}
+    for wanted in sorted(_LOCKS.glob("airflow-*.in")):
+        for line in wanted.read_text(encoding="utf-8").splitlines():
+            if line.startswith("apache-airflow=="):
+                found[line.partition("==")[2].strip()] = wanted.stem
+    return found
+
+
 def folder(name: str) -> Path:
     """Return where an environment is, made or not.
 

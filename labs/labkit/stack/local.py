@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psutil
 
 from labkit import __version__, pages, paths
-from labkit.airflow import connections, health, nursery, settings
+from labkit.airflow import connections, health, nursery, queueing, settings
 from labkit.airflow.metadata import Metadata, ready, slim
 from labkit.brokers import jars, moto, redis
 from labkit.brokers.kafka import Kafka
@@ -34,7 +34,7 @@ from labkit.stack.supervisor import Program
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from labkit.brokers import Broker
     from labkit.config import Lab
@@ -55,6 +55,8 @@ AIRFLOW_PARTS = {
 NURSERY = Path(nursery.__file__)
 SERVED = {moto.NAME: moto, redis.NAME: redis}
 """Servers that run once a lab asks for them."""
+HOLDS = 20
+"""How often to try to hold a part at a moment at which it has no transaction open."""
 ON_DEMAND = frozenset({"notebook", *SERVED})
 """Parts that run only when asked for."""
 
@@ -85,7 +87,7 @@ class LocalStack:
         """
         identity = secrets.token_hex(4)
         # The folder is named before it exists: a `kill -9` in between leaves a record of nothing, not the reverse.
-        run = _temporary_folder() / f"lab-{os.getuid()}-{identity}"
+        run = temporary_folder() / f"lab-{os.getuid()}-{identity}"
         state = states.State(
             id=identity,
             run=str(run),
@@ -123,15 +125,28 @@ class LocalStack:
     def _make_template(self) -> None:
         run = self.state.folder
         postgres.create(run)
+        self.migrate(self._environment([]))
+        postgres.keep_as_template(run)
+        shutil.rmtree(run / "postgres")
+
+    def migrate(self, environment: Mapping[str, str]) -> None:
+        """Make Airflow's tables in a new server, which runs only meanwhile.
+
+        Args:
+            environment: That of the stack's processes.
+
+        Raises:
+            LabError: The migration failed; the end of its log is in the details.
+        """
+        run = self.state.folder
         program = postgres.program(run)
-        environment = self._environment([])
         with (run / "log" / "migrate.log").open("w", encoding="utf-8") as log:
             server = subprocess.Popen(
                 program.command, cwd=program.folder, user=program.user, env=environment, stdout=log, stderr=log
             )
             try:
                 self._wait_for(lambda: server.poll() is None and ready(self.state), "migrate", timeout=30)
-                command = [sys.executable, "-m", "airflow", "db", "migrate"]
+                command = [self.state.python or sys.executable, "-m", "airflow", "db", "migrate"]
                 migration = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
                 if not migration.returncode:
                     slim(self.state)
@@ -139,9 +154,7 @@ class LocalStack:
                 server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
                 server.wait(timeout=20)
         if migration.returncode:
-            raise LabError("stack.migration_failed", details=_tail(run / "log" / "migrate.log"))
-        postgres.keep_as_template(run)
-        shutil.rmtree(run / "postgres")
+            raise LabError("stack.migration_failed", details=tail(run / "log" / "migrate.log"))
 
     def _environment(self, labs: Sequence[Lab]) -> dict[str, str]:
         return settings.environment(self.state, labs) | settings.secrets_for_one_stack()
@@ -204,7 +217,7 @@ class LocalStack:
         try:
             until(condition, seconds=timeout, pause=0.02)
         except TimeoutError as error:
-            raise LabError("stack.part_failed", part=part, details=_tail(self.log_file(part))) from error
+            raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part))) from error
 
     def serve(self, name: str) -> None:
         """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
@@ -265,7 +278,7 @@ class LocalStack:
         """Return what opens JupyterLab; its server writes it into the stack's folder."""
         for file in (self.state.folder / "jupyter").glob("jpserver-*.json"):
             return str(json.loads(file.read_text(encoding="utf-8"))["token"])
-        raise LabError("stack.part_failed", part="notebook", details=_tail(self.log_file("notebook")))
+        raise LabError("stack.part_failed", part="notebook", details=tail(self.log_file("notebook")))
 
     def check_part(self, name: str) -> None:
         """Raise a usage error for a part that does not exist."""
@@ -327,11 +340,45 @@ class LocalStack:
         self.check_part(part)
         supervisor.restart(self.state.folder, part)
 
+    @contextlib.contextmanager
+    def hold(self, part: str) -> Iterator[None]:
+        """Keep a part's process still, as a machine does that is busy elsewhere; it goes on when the block ends.
+
+        It is held between two transactions: one that stood still in the middle would keep its locks, and others would
+        wait for them.
+
+        Raises:
+            LabError: The part does not run, or is never between two transactions.
+        """
+        process = owned.find(self.state, self._process(part))
+        if process is None:
+            raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+        with self.metadata() as database:
+            try:
+                for _ in range(HOLDS):
+                    process.suspend()
+                    with contextlib.suppress(TimeoutError):
+                        until(lambda: not queueing.undecided(database), seconds=0.5, pause=0.05)
+                        break
+                    process.resume()
+                else:
+                    raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+                yield
+            finally:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def _process(self, part: str) -> int | None:
+        """Return the id of a part's own process, not of what keeps it."""
+        if self.state.forked and part in AIRFLOW_PARTS:
+            return nursery.process(self._pid_file(part))
+        return self._kept().get(part, {}).get("pid") or None
+
     def failing(self) -> tuple[str, str] | None:
         """Return the first part that keeps dying, with the end of its log, or None."""
         for name, row in self._kept().items():
             if row["statename"] in {"BACKOFF", "FATAL"}:
-                return name, _tail(self.log_file(name))
+                return name, tail(self.log_file(name))
         return None
 
     def metadata(self) -> Metadata:
@@ -366,10 +413,10 @@ class LocalStack:
         if run.exists():  # something was writing while it was being removed
             owned.end_all(self.state)
             shutil.rmtree(run)
-        states.forget()
+        states.forget(self.state.record)
 
 
-def _temporary_folder() -> Path:
+def temporary_folder() -> Path:
     """Return the system's folder for temporary files.
 
     Raises:
@@ -448,7 +495,7 @@ def memory(pid: int, *, alone: bool = False) -> int:
     return total
 
 
-def _tail(file: Path, lines: int = 25) -> str:
+def tail(file: Path, lines: int = 25) -> str:
     """Return the end of a log."""
     if not file.exists():
         return ""

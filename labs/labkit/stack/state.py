@@ -15,6 +15,11 @@ from pathlib import Path, PurePath
 from labkit import paths
 from labkit.errors import LabError
 
+MAIN = "state"
+"""What the record of this checkout's stack is called."""
+SIDE = "side-state"
+"""What the record of a stack is called that a command starts beside it, and stops again."""
+
 
 @dataclass
 class State:
@@ -33,6 +38,8 @@ class State:
         versions: Of what runs, for `status`.
         defaults: Whether Airflow's own defaults were asked for instead of ours (the benchmark does).
         forked: Whether Airflow's processes are forked from one that has imported everything.
+        python: The interpreter of Airflow's processes; empty where it is the one of this project's environment.
+        record: The name of the file that it is recorded in, without `.json`: a stack that runs beside has its own.
     """
 
     id: str
@@ -46,6 +53,8 @@ class State:
     versions: dict[str, str] = field(default_factory=dict)
     defaults: bool = False
     forked: bool = False
+    python: str = ""
+    record: str = MAIN
 
     @property
     def folder(self) -> Path:
@@ -100,19 +109,19 @@ class State:
         return self.redis_password_file.read_text(encoding="ascii")
 
 
-def path() -> Path:
-    """Return where the state file is."""
-    return paths.STATE / "state.json"
+def path(record: str = MAIN) -> Path:
+    """Return where a stack's state file is."""
+    return paths.STATE / f"{record}.json"
 
 
-def load() -> State | None:
+def load(record: str = MAIN) -> State | None:
     """Return the recorded stack, or None where there is none.
 
     Raises:
         LabError: The file cannot be understood.
     """
     try:
-        table = json.loads(path().read_text(encoding="utf-8"))
+        table = json.loads(path(record).read_text(encoding="utf-8"))
         state = State(**table)
         # `stop` removes this folder with all that is in it: it had better be one that we made.
         run = PurePath(state.run)
@@ -121,25 +130,27 @@ def load() -> State | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise LabError("stack.broken_state", file=path(), reason=error) from error
+        raise LabError("stack.broken_state", file=path(record), reason=error) from error
     return state
 
 
 def save(state: State) -> None:
     """Write the state file in one step, so that a crash leaves the old one or the new one."""
-    path().parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path().parent, prefix="state-")
+    target = path(state.record)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f"{state.record}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(state), file, indent=2)
-        Path(draft).replace(path())
+        Path(draft).replace(target)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
 
 
-def forget() -> None:
-    """Remove the state file and drafts of it that a killed process left."""
-    path().unlink(missing_ok=True)
-    for draft in path().parent.glob("state-*"):
+def forget(record: str = MAIN) -> None:
+    """Remove a state file and drafts of it that a killed process left."""
+    target = path(record)
+    target.unlink(missing_ok=True)
+    for draft in target.parent.glob(f"{record}-*"):
         draft.unlink(missing_ok=True)

@@ -1,0 +1,94 @@
+"""How asset events become runs: what waits in the queue, which events a run has, which have none.
+
+Table and column names are those of Airflow 3.3.2 (`airflow/models/asset.py`, `dagrun.py`); those that are read here are
+the same in 3.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from labkit.airflow.metadata import Metadata
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment, as the newest asset event and the newest run: what comes later has higher ids."""
+
+    event: int
+    run: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What became of the events since a mark.
+
+    Attributes:
+        events: How many there are.
+        runs: How many of them each run has, in the order in which the runs were made.
+        left: How many belong to no run of the Dag.
+    """
+
+    events: int
+    runs: list[int]
+    left: int
+
+
+def mark(metadata: Metadata) -> Mark:
+    """Return this moment."""
+    query = """
+        SELECT (SELECT coalesce(max(id), 0) FROM asset_event) AS event,
+               (SELECT coalesce(max(id), 0) FROM dag_run) AS run
+    """
+    return Mark(**metadata.rows(query)[0])
+
+
+def count(metadata: Metadata, dag: str, assets: Collection[str], since: Mark) -> Counted:
+    """Count the events on some assets, and a Dag's runs, since a mark."""
+    names = list(assets)
+    events = """
+        SELECT count(DISTINCT e.id) AS events, count(DISTINCT e.id) FILTER (WHERE r.id IS NULL) AS left
+        FROM asset_event e JOIN asset a ON a.id = e.asset_id
+        LEFT JOIN dagrun_asset_event link ON link.event_id = e.id
+        LEFT JOIN dag_run r ON r.id = link.dag_run_id AND r.dag_id = %s
+        WHERE a.name = ANY(%s) AND e.id > %s
+    """
+    runs = """
+        SELECT r.id, count(link.event_id) FILTER (WHERE link.event_id > %s) AS events
+        FROM dag_run r LEFT JOIN dagrun_asset_event link ON link.dag_run_id = r.id
+        WHERE r.dag_id = %s AND r.id > %s GROUP BY r.id ORDER BY r.id
+    """
+    found = metadata.rows(events, [dag, names, since.event])[0]
+    taken = [row["events"] for row in metadata.rows(runs, [since.event, dag, since.run])]
+    return Counted(found["events"], taken, found["left"])
+
+
+def pending(metadata: Metadata, dags: Collection[str]) -> int:
+    """Return how many of these Dags' queue rows and unfinished runs there are: with none, nothing more will happen."""
+    query = """
+        SELECT (SELECT count(*) FROM asset_dag_run_queue WHERE target_dag_id = ANY(%s))
+             + (SELECT count(*) FROM dag_run WHERE dag_id = ANY(%s) AND state IN ('queued', 'running')) AS pending
+    """
+    return int(metadata.rows(query, [list(dags), list(dags)])[0]["pending"])
+
+
+def asset_ids(metadata: Metadata, names: Collection[str]) -> dict[str, int]:
+    """Return the ids of assets, as far as Airflow knows them."""
+    query = """
+        SELECT a.name, a.id FROM asset a JOIN asset_active active ON active.name = a.name AND active.uri = a.uri
+        WHERE a.name = ANY(%s)
+    """
+    return {row["name"]: row["id"] for row in metadata.rows(query, [list(names)])}
+
+
+def undecided(metadata: Metadata) -> bool:
+    """Tell whether some session holds a transaction open, and with it locks, and does nothing at this moment."""
+    query = """
+        SELECT 1 FROM pg_stat_activity
+        WHERE datname = current_database() AND state IN ('idle in transaction', 'idle in transaction (aborted)') LIMIT 1
+    """
+    return bool(metadata.rows(query))
