@@ -33,15 +33,15 @@ def running(labs: Sequence[Lab], *, defaults: bool = False, solved: bool = False
         former, paths.WORK = paths.WORK, Path(folder) / "work"
         labs = [replace(lab, folder=_copy(lab, Path(folder), defaults=defaults)) for lab in labs]
         lay_out(labs, solution=solved)
-        stack = session.bring_up(labs, defaults=defaults)
         try:
+            stack = session.bring_up(labs, defaults=defaults)
             message = session.first_event(stack, config.main(labs))
             assert message is not None
             session.watch(stack, message)
             session.wait_for_interface(stack)
             yield stack
         finally:
-            stack.stop()
+            session.sweep()  # also of one that Ctrl-C met on its way up
             paths.WORK = former
 
 

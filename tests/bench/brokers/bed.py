@@ -138,12 +138,10 @@ def bed() -> Iterator[Bed]:
         former, paths.WORK = paths.WORK, folder / "work"
         try:
             stack = session.bring_up(config.labs(lab.parent))
-            try:
-                session.wait_for_interface(stack)
-                until(lambda: {one.dag for one in CONTENDERS} <= stack.metadata().dags().keys(), seconds=READY)
-                with stack.metadata() as metadata, Api(stack.state) as api:
-                    yield Bed(stack, lab, metadata, api)
-            finally:
-                stack.stop()
+            session.wait_for_interface(stack)
+            with stack.metadata() as metadata, Api(stack.state) as api:
+                until(lambda: {one.dag for one in CONTENDERS} <= metadata.dags().keys(), seconds=READY)
+                yield Bed(stack, lab, metadata, api)
         finally:
+            session.sweep()  # also of one that Ctrl-C met on its way up
             paths.WORK = former

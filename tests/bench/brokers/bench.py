@@ -61,7 +61,7 @@ class Pace:
     Attributes:
         seconds: A stream of the search.
         slow_seconds: The same below one event a second.
-        half_seconds: The stream at half the load, at least `half_events` of them unless it would take twice as long.
+        half_seconds: The stream at half the load, at least `half_events` of them unless it would take three times as long.
         half_events: See there.
         steps: How often the interval is halved.
         messages: Of the duel.
@@ -132,7 +132,7 @@ def measured(bench: Bed, contender: Contender, pace: Pace) -> dict[str, Any]:
         low = high * (0.5 if capacity else 0.1)
         limit = search.highest(holds, low, high, pace.steps, top=contender.keeps and not capacity)
         half_rate = (limit.rate or low) / 2
-        seconds = min(max(pace.half_seconds, pace.half_events / half_rate), 2 * pace.half_seconds)
+        seconds = min(max(pace.half_seconds, pace.half_events / half_rate), 3 * pace.half_seconds)
         count = max(3, round(half_rate * seconds))
         half = bench.try_stream(contender, poisson(count, seconds, SEED), rate=half_rate, tell=tell)
     whole = [one.rate for one in (*trials, half) if one.holds_in_runs and one.rate]
