@@ -36,6 +36,10 @@ WORDS: dict[str, dict[str, Any]] = {
             "Half load: p50 / p95",
             "Lost, stranded",
         ),
+        "row": (
+            "**{limit}** events a second; {whole} all the way into runs. At half of that: p50 {p50}, p95 {p95}; "
+            "{lost} of {events} lost, {stranded} stranded."
+        ),
         "limits": "Events a second that each source and pattern sustains",
         "limits_rows": "{name}: {value} a second",
         "latency": "Delay at half the sustained load, in seconds",
@@ -52,10 +56,13 @@ WORDS: dict[str, dict[str, Any]] = {
             "{airflow}, Kafka {kafka}, PostgreSQL {postgresql}, Python {python}. Your machine gives other numbers; the "
             "same command tells which."
         ),
-        "provisional": " **Provisional:** a quick run, on a machine that had other work.",
+        "provisional": " **Provisional**: a quick run, on a machine that had other work.",
     },
     "zh-TW": {
-        "head": ("來源與寫法", "撐得住，事件／秒", "……直到執行", "一半負載：p50／p95", "遺失、擱下"),
+        "row": (
+            "每秒 **{limit}** 個事件；一路到執行的，{whole}。負載一半時：p50 {p50}，p95 {p95}；"
+            "{events} 個掉了 {lost} 個，擱下 {stranded} 個。"
+        ),
         "limits": "每種來源與寫法每秒撐得住多少事件",
         "limits_rows": "{name}：每秒 {value}",
         "latency": "在撐得住的一半負載下，事件要等幾秒",
@@ -71,7 +78,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "{date}以 `{command}` 測量，花了 {minutes} 分鐘：{cores} 核心、{memory} GB、{system}；Airflow {airflow}、"
             "Kafka {kafka}、PostgreSQL {postgresql}、Python {python}。換一台電腦，數字就不同；同一個指令會告訴你。"
         ),
-        "provisional": "**暫定數字：**這是快速測量，當時機器上還有別的工作。",
+        "provisional": "**暫定數字**：這是快速測量，當時機器上還有別的工作。",
     },
 }
 

@@ -60,23 +60,21 @@ class _Written(SphinxDirective):
 
 
 class BrokerTable(_Written):
-    """A row for each contender."""
+    """A row for each contender: a definition list, for a table of six columns is too wide for a phone."""
 
     def lines(self, table: dict[str, Any], lang: str) -> list[str]:
         """Return the Markdown."""
-        words = WORDS[lang]
-        out = ["| " + " | ".join(words["head"]) + " |", "|---|--:|--:|--:|--:|"]
+        words, out = WORDS[lang], []
         for row in table["contenders"].values():
             half, whole = row["half"], row["in_runs"]
-            delays = [in_seconds(half["recorded"][key], words) for key in ("p50", "p95")]
-            cells = [
-                NAMES[row["name"]][lang],
-                sustained(row, words),
-                words["none"] if whole is None else plain(whole),
-                " / ".join(delays),
-                f"{half['lost']}/{half['events']}, {half['stranded']}",
-            ]
-            out.append("| " + " | ".join(cells) + " |")
+            told = words["row"].format(
+                limit=sustained(row, words),
+                whole=words["none"] if whole is None else plain(whole),
+                p50=in_seconds(half["recorded"]["p50"], words),
+                p95=in_seconds(half["recorded"]["p95"], words),
+                **half,
+            )
+            out += [NAMES[row["name"]][lang], f": {told}", ""]
         return out
 
 

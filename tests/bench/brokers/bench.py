@@ -61,7 +61,7 @@ class Pace:
     Attributes:
         seconds: A stream of the search.
         slow_seconds: The same below one event a second.
-        half_seconds: The stream at half the load, at least `half_events` of them unless it would take three times as long.
+        half_seconds: The stream at half the load; longer for `half_events` events, up to three times.
         half_events: See there.
         steps: How often the interval is halved.
         messages: Of the duel.
