@@ -55,6 +55,7 @@ def test_the_search_comes_as_near_as_it_promises(limit: float) -> None:
     assert found.rate is not None
     assert limit - (8 - 0.5) / 2**4 <= found.rate <= limit
     assert len(asked) <= 6
+    assert not found.at_least
 
 
 def test_a_limit_above_all_rates_is_said_to_be_at_least_the_highest() -> None:
@@ -63,7 +64,7 @@ def test_a_limit_above_all_rates_is_said_to_be_at_least_the_highest() -> None:
 
 def test_the_highest_is_not_tried_where_it_is_known_to_be_too_much() -> None:
     asked: list[float] = []
-    assert highest(lambda rate: not asked.append(rate), 0, 8, 3, top=False) == Limit(7, at_least=False)
+    assert highest(lambda rate: not asked.append(rate), 0, 8, 3, top=False) == Limit(7, at_least=True)
     assert asked == [4, 6, 7]
 
 

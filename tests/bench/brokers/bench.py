@@ -127,9 +127,9 @@ def measured(bench: Bed, contender: Contender, pace: Pace) -> dict[str, Any]:
             trials.append(_stream(bench, contender, rate, pace, tell))
             return trials[-1].holds
 
-        # Nobody sustains much more than what a backlog is taken out at.
-        high = min(contender.highest, 1.1 * capacity) if capacity else contender.highest
-        low = high * (0.5 if capacity else 0.1)
+        # A backlog is taken out by one who also begins tasks for it: it tells the order of magnitude, and not more.
+        high = min(contender.highest, 1.4 * capacity) if capacity else contender.highest
+        low = high * (0.4 if capacity else 0.1)
         limit = search.highest(holds, low, high, pace.steps, top=contender.keeps and not capacity)
         half_rate = (limit.rate or low) / 2
         seconds = min(max(pace.half_seconds, pace.half_events / half_rate), 3 * pace.half_seconds)

@@ -8,7 +8,7 @@
   - `arrivals`: of the search, `jittered`, or `even` where the source keeps nothing
   - `capacity`: events a second at which a backlog was taken out; null where there can be none, or all went at once
   - `sustained`: events a second into asset events; null where not even the lowest rate held
-  - `at_least`: the highest rate that may be tried held, so the limit is there or above
+  - `at_least`: every rate that was tried held, so the limit is there or above
   - `in_runs`: the highest rate that held all the way into runs that succeeded, nobody stranded; null for none
   - `half`: at half the sustained rate, a Poisson stream. `rate`, `events`, `lost`, `stranded`, `doubled`, `runs`;
     for `recorded` (asset event) and `begun` (task) `p50` and `p95` in seconds and some single `delays`

@@ -15,7 +15,7 @@ class Limit:
 
     Attributes:
         rate: The highest rate that held, events a second; None where not even the lowest did.
-        at_least: Whether the highest rate that may be tried held: the limit is there or above.
+        at_least: Whether every rate that was tried held: the limit is there or above.
     """
 
     rate: float | None
@@ -46,4 +46,4 @@ def highest(holds: Callable[[float], bool], low: float, high: float, steps: int,
             roof = middle
     if best is None and holds(low):
         best = low
-    return Limit(best, at_least=False)
+    return Limit(best, at_least=best is not None and roof == high)

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from tests.bench.brokers.contenders import Contender
     from tests.bench.brokers.sources import Source
 
-GROWTH = 2.0
-"""Seconds by which the median delay of a stream's last third may exceed that of its first."""
+GROWTH = 1.0
+"""Seconds by which the median delay of a stream's last third may exceed that of its first.
+
+One round of the triggerer, which is what delays vary by. A tenth too much for 10 s makes two thirds of a second.
+"""
 PATIENCE = 45.0
 """Seconds after a stream's end until it is given up, whatever is still on its way."""
 STALLED = 5.0
