@@ -201,7 +201,7 @@ def mq() -> Iterator[Service]:
 
         asked = ibmmq.GMO()
         asked.unpack(options)
-        taken = service.take(1, min(asked.WaitInterval / 1000, 0.2))
+        taken = service.take(1, asked.WaitInterval / 1000)
         if not taken:
             return (b"", descriptor, options, 0, ibmmq.CMQC.MQCC_FAILED, ibmmq.CMQC.MQRC_NO_MSG_AVAILABLE)
         number, text = taken[0]

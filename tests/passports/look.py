@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
 import time
 import tomllib
@@ -52,24 +53,38 @@ def look(scheme: str, judgement: dict[str, Any]) -> dict[str, Any]:
     run: dict[str, Any] = {}
     with CASES[scheme]() as make:
         run["on"] = make().on
-        run["handover"] = asyncio.run(at_handover(trigger, make()))
+        run["handover"], payload = asyncio.run(at_handover(trigger, make()))
+        run["payload"] = steady(payload)
         run["burst"] = asyncio.run(burst(trigger, make()))
         if switch := judgement.get("switch"):
-            run["switched"] = {"set": switch, "handover": asyncio.run(at_handover(trigger, make(**switch)))}
+            run["switched"] = {"set": switch, "handover": asyncio.run(at_handover(trigger, make(**switch)))[0]}
         # Last: what the bench cuts off in a client's own threads may trouble whoever comes after it.
-        case: Case = make()
-        verdict = examine(
-            lambda: trigger(**case.kwargs),
-            cause=lambda number: case.publish(text(number)),
-            **{"events": 2, **case.options},
-        )
-        run |= {
-            "payload": steady(verdict.events[0]) if verdict.events else None,
-            "kind": verdict.kind,
-            "failed": [one.check for one in verdict.findings if one.passed is False],
-            "open": [one.check for one in verdict.findings if one.passed is None],
-        }
+        run["bench"] = on_record(told) or examined(trigger, make())
     return {**told, "run": run}
+
+
+def on_record(told: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the bench's verdict on a trigger where it has one on record, which tests of its own repeat."""
+    from labkit import bench
+
+    record = tomllib.loads(Path(bench.__file__).with_name("verdicts.toml").read_text(encoding="utf-8"))
+    for one in record["trigger"]:
+        if one["name"] == told["trigger"].rpartition(".")[2] and told["package"].endswith(f"-{one['package']}"):
+            return {name: one[name] for name in ("on", "kind", "failed", "open")}
+    return None
+
+
+def examined(trigger: Any, case: Case) -> dict[str, Any]:
+    """Return the bench's verdict on a trigger, here and now."""
+    verdict = examine(
+        lambda: trigger(**case.kwargs), cause=lambda number: case.publish(text(number)), **{"events": 2, **case.options}
+    )
+    return {
+        "on": case.on,
+        "kind": verdict.kind,
+        "failed": [one.check for one in verdict.findings if one.passed is False],
+        "open": [one.check for one in verdict.findings if one.passed is None],
+    }
 
 
 def steady(payload: Any) -> Any:
@@ -78,6 +93,8 @@ def steady(payload: Any) -> Any:
         return {
             name: VOLATILE[name] if VOLATILE.get(name) and value else steady(value) for name, value in payload.items()
         }
+    if isinstance(payload, str):
+        return re.sub(r"^orders-[0-9a-f]{8}$", "orders", payload)  # each run has channels and topics of its own
     return [steady(one) for one in payload] if isinstance(payload, list) else payload
 
 
@@ -147,16 +164,17 @@ async def _begin(trigger: Any, case: Case, count: int) -> _Run:
     return run
 
 
-async def at_handover(trigger: Any, case: Case) -> str:
+async def at_handover(trigger: Any, case: Case) -> tuple[str, Any]:
     """Tell how things stand at the moment when an event has been handed over and nothing has happened since.
 
     Returns:
-        `acknowledged`: the broker would not deliver the message again. `waiting`: it would. `keeps-nothing`: the broker
+        The state and the payload. `acknowledged`: the broker would not deliver the message again. `waiting`: it would. `keeps-nothing`: the broker
         had forgotten it before anyone could acknowledge. `place-not-saved`, `place-saved`: the reader keeps its place
         itself, and has not or has written it down.
     """
     run = await _begin(trigger, case, 1)
-    assert await run.event(PATIENCE) is not None, "no event"
+    payload = await run.event(PATIENCE)
+    assert payload is not None, "no event"
     if case.ready is not None:
         state = "keeps-nothing"
     elif case.left is None:
@@ -164,7 +182,7 @@ async def at_handover(trigger: Any, case: Case) -> str:
     else:
         state = "waiting" if await asyncio.to_thread(case.left) else "acknowledged"
     await run.end()
-    return state
+    return state, payload
 
 
 async def burst(trigger: Any, case: Case) -> dict[str, int]:
