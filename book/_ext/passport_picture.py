@@ -28,7 +28,7 @@ WORDS = {
         "ack": "acknowledged",
         "lost": "a crash here loses it",
         "doubled": "a crash here doubles it",
-        "not": "no scheme: used directly",
+        "not": "(no scheme)",
         "rows": {
             "on-read": "{name}: acknowledged as it is read, before it is handed over",
             "before": "{name}: acknowledged before it is handed over",
@@ -44,7 +44,7 @@ WORDS = {
         "ack": "確認",
         "lost": "在這裡當掉會遺失",
         "doubled": "在這裡當掉會重複",
-        "not": "不是 scheme，要直接使用",
+        "not": "（不是 scheme）",
         "rows": {
             "on-read": "{name}：讀取時就確認，在交出之前",
             "before": "{name}：交出之前確認",
@@ -64,7 +64,7 @@ def draw(passports: Sequence[Passport], lang: str) -> str:
     lanes.append((SHARED, "persisted", str(words["not"])))
     rows: dict[str, str] = words["rows"]  # type: ignore[assignment]
     told = str(words["stop"]).join(rows[ack].format(name=name) for name, ack, _ in lanes)
-    top, step = 62, 44
+    top, step = 68, 48
     bottom = top + step * len(lanes)
     out = [
         f'<svg class="figure-svg passport-moments" viewBox="0 0 360 {bottom + 66}" role="img">',
@@ -82,7 +82,7 @@ def draw(passports: Sequence[Passport], lang: str) -> str:
 
 def _lane(name: str, ack: str, note: str, y: int) -> list[str]:
     muted = ' class="name"' if note else ""
-    label = f'<text{muted} x="8" y="{y - 9}"><tspan class="scheme">{html.escape(name)}</tspan>'
+    label = f'<text{muted} x="8" y="{y - 14}"><tspan class="scheme">{html.escape(name)}</tspan>'
     label += f' <tspan class="name">{html.escape(note)}</tspan></text>' if note else "</text>"
     mark = MARKS.get(ack)
     out = [label, f'<path class="lane" d="M {TAKEN} {y} H {max(STORED, mark or 0)}"/>']
@@ -93,12 +93,12 @@ def _lane(name: str, ack: str, note: str, y: int) -> list[str]:
             out.append(f'<path class="doubled" d="M {HANDED} {y} H {mark}"/>')
         out.append(f'<path class="lost" d="M {mark or TAKEN} {y} H {STORED}"/>')
     if mark is not None:
-        out.append(f'<circle class="ack" cx="{mark}" cy="{y}" r="7"/>')
+        out.append(f'<circle class="ack" cx="{mark}" cy="{y}" r="6"/>')
     return out
 
 
 def _legend(y: int, words: dict[str, object]) -> list[str]:
-    out = [f'<circle class="ack" cx="22" cy="{y}" r="7"/><text class="name" x="44" y="{y + 5}">{words["ack"]}</text>']
+    out = [f'<circle class="ack" cx="22" cy="{y}" r="6"/><text class="name" x="44" y="{y + 5}">{words["ack"]}</text>']
     for number, name in enumerate(("lost", "doubled"), start=1):
         at = y + 22 * number
         out.append(f'<path class="{name}" d="M 8 {at} H 36"/><text class="name" x="44" y="{at + 5}">{words[name]}</text>')

@@ -18,7 +18,6 @@ from sphinx.util.docutils import SphinxDirective
 
 import passport_data
 import passport_picture
-from disclosure import fold
 from passport_data import PassportError
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ WORDS: dict[str, dict[str, Any]] = {
         "lost": "Lost",
         "doubled": "Twice",
         "burst": "A handful at once",
-        "burst_told": "{published} messages sent at once became {events} events with {messages} messages in them.",
+        "burst_told": "{published} messages, sent at once: {events}, {messages} in all.",
+        "count": {"events": ("{} event", "{} events"), "messages": ("{} message", "{} messages")},
         "care": "Take care",
         "payload_head": "`event.extra[\"payload\"]` for `{sent}`, in a run on {on}. `…` stands for what differs each time.",
         "on": {
@@ -156,16 +156,17 @@ WORDS: dict[str, dict[str, Any]] = {
         "lines_after": {"ack": "存下位置", "yield": "交出", "take": "拿取", "wait": "取消時等待"},
         "lines_head": "安裝的 wheel 裡，就是這幾行：",
         "seen": {
-            "acknowledged": "**執行時看到的：**事件交出的那一刻，{who}已經不會再送這則訊息。",
-            "place-not-saved": "**執行時看到的：**事件交出的那一刻，位置還沒有存起來。",
-            "keeps-nothing": "**執行時看到的：**事件交出的那一刻，{who}已經沒有東西可以再送。",
-            "waiting": "**執行時看到的：**事件交出的那一刻，{who}還會再送這則訊息。",
+            "acknowledged": "**執行時看到的**：事件交出的那一刻，{who}已經不會再送這則訊息。",
+            "place-not-saved": "**執行時看到的**：事件交出的那一刻，位置還沒有存起來。",
+            "keeps-nothing": "**執行時看到的**：事件交出的那一刻，{who}已經沒有東西可以再送。",
+            "waiting": "**執行時看到的**：事件交出的那一刻，{who}還會再送這則訊息。",
         },
         "switch": "設 `{set}` 的話",
         "lost": "遺失",
         "doubled": "重複",
         "burst": "一次來好幾則",
-        "burst_told": "一次送出 {published} 則訊息，變成 {events} 個事件，裡面共有 {messages} 則訊息。",
+        "burst_told": "一次送出 {published} 則訊息：{events}，裡面共有{messages}。",
+        "count": {"events": ("{} 個事件", "{} 個事件"), "messages": (" {} 則訊息", " {} 則訊息")},
         "care": "留意",
         "payload_head": "送出 `{sent}` 之後的 `event.extra[\"payload\"]`，在{on}上執行所得。`…` 代表每次都不同的值。",
         "on": {
@@ -180,14 +181,14 @@ WORDS: dict[str, dict[str, Any]] = {
         "who": {"kafka": "代理", "redis": " Redis ", "moto": " moto ", "answers": "替身"},
         "answers": {
             "answers-google": (
-                "**沒有問過 Google Cloud。**觸發器、hook 與 Google 的用戶端都是真的；用戶端以 gRPC 連到這台電腦上的小伺服器，"
+                "**沒有問過 Google Cloud**。觸發器、hook 與 Google 的用戶端都是真的；用戶端以 gRPC 連到這台電腦上的小伺服器，"
                 "它的回答是我們事先準備的。"
             ),
             "answers-azure": (
-                "**沒有問過 Azure。**觸發器、hook 與 Azure 用戶端的訊息物件都是真的；換掉的是用戶端的連線，它的回答是我們事先準備的。"
+                "**沒有問過 Azure**。觸發器、hook 與 Azure 用戶端的訊息物件都是真的；換掉的是用戶端的連線，它的回答是我們事先準備的。"
             ),
             "answers-ibm": (
-                "**沒有問過任何佇列管理員。**觸發器、hook 與 IBM 的 Python 類別都是真的；換掉的是底下 IBM 的 C 函式庫，"
+                "**沒有問過任何佇列管理員**。觸發器、hook 與 IBM 的 Python 類別都是真的；換掉的是底下 IBM 的 C 函式庫，"
                 "它的回答是我們事先準備的。"
             ),
         },
@@ -304,7 +305,7 @@ class PassportPage(_FromPassports):
         lang = self.config.book_lang
         names = words["lines_after" if one.ack == "after" else "lines"]
         out = self.markdown(one.texts["moment"][lang], "", words["lines_head"])
-        lines = [f"{names[line['what']]}\n: `{line['code']}`\n  {_place(line)}\n" for line in one.wheel["lines"]]
+        lines = [f"{names[line['what']]}\n: `{line['code']}`\n\n  {_place(line)}\n" for line in one.wheel["lines"]]
         listed = self.markdown(*"\n".join(lines).splitlines())
         for node in listed:
             if isinstance(node, nodes.definition_list):
@@ -322,9 +323,11 @@ class PassportPage(_FromPassports):
 
     def _lost(self, one: Passport) -> list[nodes.Node]:
         words, lang = self.words, self.config.book_lang
+        burst = dict(one.run["burst"])
+        burst |= {name: forms[burst[name] != 1].format(burst[name]) for name, forms in words["count"].items()}
         rows = [(words[name], one.texts[name][lang]) for name in ("lost", "doubled")]
         rows += [
-            (words["burst"], words["burst_told"].format(**one.run["burst"])),
+            (words["burst"], words["burst_told"].format(**burst)),
             (words["care"], one.texts["care"][lang]),
         ]
         return self._list(rows, "passport-facts")
@@ -378,8 +381,7 @@ class PassportPage(_FromPassports):
             if each["doc"]:
                 body += nodes.paragraph("", "", *_code_spans(each["doc"]), classes=["language-en"])
             listed += nodes.definition_list_item("", term, body)
-        summary: list[nodes.Node] = [nodes.Text(self.words["parts"]["parameters"])]
-        return [fold(summary, [listed], classes=[])] if len(one.wheel["parameters"]) > 10 else [listed]
+        return [listed]
 
 
 def _place(line: dict[str, Any]) -> str:
@@ -403,7 +405,7 @@ class PassportTable(_FromPassports):
         """Return the table; each cell carries its column's name for those who see a card instead."""
         head = self.words["head"]
         group = nodes.tgroup("", cols=len(head))
-        group += [nodes.colspec("", colwidth=1) for _ in head]
+        group += [nodes.colspec("", colwidth=width) for width in (18, 18, 26, 22, 16)]
         titles = nodes.row("", *(nodes.entry("", nodes.paragraph("", title)) for title in head))
         group += nodes.thead("", titles)
         body = nodes.tbody("")
@@ -461,7 +463,6 @@ def read_again(
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives."""
-    app.setup_extension("disclosure")
     app.add_directive("passport", PassportPage)
     app.add_directive("passport-table", PassportTable)
     app.add_directive("passport-moments", PassportMoments)

@@ -1,4 +1,4 @@
-"""Makes the passports anew: `./lab passports`, or `python -m tests.passports [FOLDER] [SCHEME...]`.
+"""Makes the passports anew: `./lab passports`, which runs `python -m tests.passports [SCHEME...]`.
 
 Each scheme is looked at in a process of its own, in the environment that has its provider: the learner's, or
 `providers`, which is made from its lock when it is missing.
@@ -6,20 +6,24 @@ Each scheme is looked at in a process of its own, in the environment that has it
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import tomllib
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psutil
+from rich.markup import escape
 
 from labkit import environments, paths
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+from labkit.errors import LabError
+from labkit.i18n import t
+from labkit.ui import console, step
 
 FOLDER = paths.BOOK / "passports"
 JUDGEMENTS = paths.BOOK / "passports.toml"
@@ -36,6 +40,7 @@ def judgements() -> list[dict[str, Any]]:
     return out
 
 
+@functools.cache
 def schemes_here() -> set[str]:
     """Return the schemes of the packages that this environment has."""
     program = "import json; from tests.passports import wheels; print(json.dumps(sorted(wheels.providers())))"
@@ -60,36 +65,43 @@ def look(scheme: str, python: Path) -> dict[str, Any]:
     """Look at a scheme with the Python of an environment.
 
     Raises:
-        SystemExit: It could not be looked at; its own words went to stderr.
+        LabError: It could not be looked at.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "passport.json"
-        command = [str(python), "-m", "tests.passports.look", str(out), scheme]
-        process = subprocess.Popen(
-            command, cwd=paths.ROOT, env=_environment(), stdout=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            process.wait(PATIENCE)
-        finally:
-            # Whatever way it ended: the servers that it started go with it.
-            if process.poll() is None:
-                process.terminate()
-            _end_session(process.pid)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [str(python), "-m", "tests.passports.look", str(folder / "passport.json"), scheme]
+        with (folder / "complaints").open("w") as complaints:
+            process = subprocess.Popen(
+                command,
+                cwd=paths.ROOT,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,
+            )
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired as error:
+                reason = t("passports.slow", seconds=round(PATIENCE))
+                raise LabError("passports.failed", scheme=scheme, reason=reason) from error
+            finally:
+                _end(process)
         if process.returncode:
-            raise SystemExit(f"{scheme}: could not be looked at; the reason is above")
-        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+            told = (folder / "complaints").read_text(encoding="utf-8").strip() or f"exit code {process.returncode}"
+            reason = told.splitlines()[-1].removeprefix("tests.passports.wheels.PassportError: ")
+            raise LabError("passports.failed", scheme=scheme, reason=reason, details=told)
+        found: dict[str, Any] = json.loads((folder / "passport.json").read_text(encoding="utf-8"))
         return found
 
 
-def _end_session(leader: int) -> None:
-    import psutil
-
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it started: the servers in its session, whatever way it ended."""
     for one in psutil.process_iter():
-        try:
-            if one.pid != leader and os.getsid(one.pid) == leader:
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(one.pid) == process.pid:
                 one.kill()
-        except (OSError, psutil.Error):
-            continue
+    process.wait()
 
 
 def written(passport: dict[str, Any]) -> str:
@@ -102,29 +114,34 @@ def file_of(judgement: dict[str, Any], folder: Path = FOLDER) -> Path:
     return folder / f"{judgement['page']}.json"
 
 
-def look_at(
-    names: Iterable[str] = (), told: Callable[[str], None] = lambda _: None
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Look at schemes, all by default, and yield each one's judgement and passport."""
-    here = schemes_here()
-    chosen = [one for one in judgements() if not list(names) or one["name"] in names]
-    for one in chosen:
-        told(one["name"])
-        python = Path(sys.executable) if one["name"] in here else environments.make(ELSEWHERE)
-        yield one, look(one["name"], python)
+def python_for(scheme: str) -> Path:
+    """Return the Python that has a scheme's provider, making its environment where it is missing."""
+    return Path(sys.executable) if scheme in schemes_here() else environments.make(ELSEWHERE)
 
 
-def main(folder: Path = FOLDER, *names: str) -> None:
+def main(*names: str) -> None:
     """Write the passports, and say whose judgement has to be read again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(exist_ok=True)
     stale = []
-    for one, passport in look_at(names, lambda name: print(name, flush=True)):
-        file_of(one, folder).write_text(written(passport), encoding="utf-8")
+    for one in judgements():
+        if names and one["name"] not in names:
+            continue
+        with step(t("passports.looking", scheme=one["name"])):
+            passport = look(one["name"], python_for(one["name"]))
+        file_of(one).write_text(written(passport), encoding="utf-8")
         if passport["evidence"] != one["looked"]:
-            stale.append(f"{one['name']}: read its lines again, mend its words in {JUDGEMENTS.name}, and write")
-            stale.append(f'    looked = "{passport["evidence"]}"')
-    print("\n".join(stale) or f"All judgements rest on this code. Airflow {metadata.version('apache-airflow')}.")
+            told = {"scheme": one["name"], "file": JUDGEMENTS.relative_to(paths.ROOT), "evidence": passport["evidence"]}
+            stale.append(t("passports.stale", **told))
+    for line in stale:
+        console.print(f"[yellow]![/] {escape(line)}", soft_wrap=True)
+    console.print(t("passports.written", folder=FOLDER.relative_to(paths.ROOT)))
 
 
 if __name__ == "__main__":
-    main(*[Path(each) for each in sys.argv[1:2]], *sys.argv[2:])
+    try:
+        main(*sys.argv[1:])
+    except LabError as error:
+        console.print(f"[red]{escape(str(error))}[/]", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
