@@ -6,7 +6,7 @@ As wide as a phone, in the page's colours. What a crash does in each stretch is 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ MARKS = {"on-read": TAKEN, "before": 97, "after": 232, "persisted": 332}
 
 SHARED = "KafkaSharedStreamTrigger"
 
-WORDS = {
+WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "title": "When each scheme acknowledges",
         "moments": ("taken", "handed over", "in the database"),
@@ -61,14 +61,14 @@ def draw(passports: Sequence[Passport], lang: str) -> str:
     """Return the drawing as SVG."""
     words = WORDS[lang]
     lanes = [(one.name, one.ack, "") for one in passports]
-    lanes.append((SHARED, "persisted", str(words["not"])))
-    rows: dict[str, str] = words["rows"]  # type: ignore[assignment]
-    told = str(words["stop"]).join(rows[ack].format(name=name) for name, ack, _ in lanes)
+    lanes.append((SHARED, "persisted", words["not"]))
+    rows = words["rows"]
+    told = words["stop"].join(rows[ack].format(name=name) for name, ack, _ in lanes)
     top, step = 68, 48
     bottom = top + step * len(lanes)
     out = [
         f'<svg class="figure-svg passport-moments" viewBox="0 0 360 {bottom + 66}" role="img">',
-        f"<title>{html.escape(str(words['title']))}</title><desc>{html.escape(told)}</desc>",
+        f"<title>{html.escape(words['title'])}</title><desc>{html.escape(told)}</desc>",
     ]
     for x, text, anchor in zip((TAKEN, HANDED, STORED), words["moments"], ("start", "middle", "end"), strict=True):
         at = {"start": 8, "middle": x, "end": 352}[anchor]
@@ -97,9 +97,11 @@ def _lane(name: str, ack: str, note: str, y: int) -> list[str]:
     return out
 
 
-def _legend(y: int, words: dict[str, object]) -> list[str]:
+def _legend(y: int, words: dict[str, Any]) -> list[str]:
     out = [f'<circle class="ack" cx="22" cy="{y}" r="6"/><text class="name" x="44" y="{y + 5}">{words["ack"]}</text>']
     for number, name in enumerate(("lost", "doubled"), start=1):
         at = y + 22 * number
-        out.append(f'<path class="{name}" d="M 8 {at} H 36"/><text class="name" x="44" y="{at + 5}">{words[name]}</text>')
+        out.append(
+            f'<path class="{name}" d="M 8 {at} H 36"/><text class="name" x="44" y="{at + 5}">{words[name]}</text>'
+        )
     return out

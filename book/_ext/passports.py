@@ -62,13 +62,18 @@ WORDS: dict[str, dict[str, Any]] = {
         "queue_yes": "accepted: `{asked}`; the pattern is `{pattern}`",
         "queue_no": "never: this provider knows no URI. Use `scheme=`",
         "lines": {"ack": "acknowledges", "yield": "hands over", "take": "takes", "wait": "waits when cancelled"},
-        "lines_after": {"ack": "saves its place", "yield": "hands over", "take": "takes", "wait": "waits when cancelled"},
+        "lines_after": {
+            "ack": "saves its place",
+            "yield": "hands over",
+            "take": "takes",
+            "wait": "waits when cancelled",
+        },
         "lines_head": "The lines, as they are in the installed wheel:",
         "seen": {
-            "acknowledged": "**Seen in a run:** when the event was handed over, {who} would not deliver the message again.",
-            "place-not-saved": "**Seen in a run:** when the event was handed over, the place had not been saved yet.",
-            "keeps-nothing": "**Seen in a run:** {who} had nothing left to deliver when the event was handed over.",
-            "waiting": "**Seen in a run:** when the event was handed over, {who} would still deliver the message again.",
+            "acknowledged": "**Seen in a run:** with the event handed over, {who} would not deliver the message again.",
+            "place-not-saved": "**Seen in a run:** with the event handed over, the place had not been saved yet.",
+            "keeps-nothing": "**Seen in a run:** with the event handed over, {who} had nothing left to deliver.",
+            "waiting": "**Seen in a run:** with the event handed over, {who} would still deliver the message again.",
         },
         "switch": "With `{set}`",
         "lost": "Lost",
@@ -77,7 +82,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "burst_told": "{published} messages, sent at once: {events}, {messages} in all.",
         "count": {"events": ("{} event", "{} events"), "messages": ("{} message", "{} messages")},
         "care": "Take care",
-        "payload_head": "`event.extra[\"payload\"]` for `{sent}`, in a run on {on}. `…` stands for what differs each time.",
+        "payload_head": '`event.extra["payload"]` for `{sent}`, run on {on}. `…` stands for what differs each time.',
         "on": {
             "kafka": "a real Apache Kafka",
             "redis": "a real Redis",
@@ -94,12 +99,12 @@ WORDS: dict[str, dict[str, Any]] = {
                 "gRPC to a small server on this machine that answers as we prepared it."
             ),
             "answers-azure": (
-                "**No Azure was asked.** Trigger, hook and the message objects of Azure's client are the real ones; the "
-                "client's connection is replaced, and answers as we prepared it."
+                "**No Azure was asked.** Trigger, hook and the message objects of Azure's client are the real ones; "
+                "the client's connection is replaced, and answers as we prepared it."
             ),
             "answers-ibm": (
-                "**No queue manager was asked.** Trigger, hook and IBM's Python classes are the real ones; IBM's library "
-                "in C below them is replaced, and answers as we prepared it."
+                "**No queue manager was asked.** Trigger, hook and IBM's Python classes are the real ones; IBM's "
+                "library in C below them is replaced, and answers as we prepared it."
             ),
         },
         "required": "required",
@@ -168,7 +173,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "burst_told": "一次送出 {published} 則訊息：{events}，裡面共有{messages}。",
         "count": {"events": ("{} 個事件", "{} 個事件"), "messages": (" {} 則訊息", " {} 則訊息")},
         "care": "留意",
-        "payload_head": "送出 `{sent}` 之後的 `event.extra[\"payload\"]`，在{on}上執行所得。`…` 代表每次都不同的值。",
+        "payload_head": '送出 `{sent}` 之後的 `event.extra["payload"]`，在{on}上執行所得。`…` 代表每次都不同的值。',
         "on": {
             "kafka": "真的 Apache Kafka ",
             "redis": "真的 Redis ",
@@ -181,11 +186,12 @@ WORDS: dict[str, dict[str, Any]] = {
         "who": {"kafka": "代理", "redis": " Redis ", "moto": " moto ", "answers": "替身"},
         "answers": {
             "answers-google": (
-                "**沒有問過 Google Cloud**。觸發器、hook 與 Google 的用戶端都是真的；用戶端以 gRPC 連到這台電腦上的小伺服器，"
-                "它的回答是我們事先準備的。"
+                "**沒有問過 Google Cloud**。觸發器、hook 與 Google 的用戶端都是真的；"
+                "用戶端以 gRPC 連到這台電腦上的小伺服器，它的回答是我們事先準備的。"
             ),
             "answers-azure": (
-                "**沒有問過 Azure**。觸發器、hook 與 Azure 用戶端的訊息物件都是真的；換掉的是用戶端的連線，它的回答是我們事先準備的。"
+                "**沒有問過 Azure**。觸發器、hook 與 Azure 用戶端的訊息物件都是真的；"
+                "換掉的是用戶端的連線，它的回答是我們事先準備的。"
             ),
             "answers-ibm": (
                 "**沒有問過任何佇列管理員**。觸發器、hook 與 IBM 的 Python 類別都是真的；換掉的是底下 IBM 的 C 函式庫，"
@@ -198,7 +204,10 @@ WORDS: dict[str, dict[str, Any]] = {
         "bench_link": "觸發器試驗台",
         "bench_all": "✓ 全部通過",
         "kind": {"long-running": "長時間執行", "yield-and-return": "送出就結束"},
-        "measured_told": "不遺失的前提下，撐得住**每秒 {sustained} 個事件**；負載減半時，事件的中位數延遲是 {delay} 秒。量法請看{link}。",
+        "measured_told": (
+            "不遺失的前提下，撐得住**每秒 {sustained} 個事件**；"
+            "負載減半時，事件的中位數延遲是 {delay} 秒。量法請看{link}。"
+        ),
         "measured_link": "實測數字那一頁",
         "measured_none": "沒有量：只量在本機跑得起來的。",
         "head": ("Scheme", "確認的時機", "遺失", "重複", "內容"),
@@ -420,7 +429,9 @@ class PassportTable(_FromPassports):
 
     def _cells(self, one: Passport) -> list[list[nodes.Node]]:
         lang = self.config.book_lang
-        ref = pending_xref("", nodes.literal("", one.name), refdomain="std", reftype="doc", reftarget=f"/passports/{one.page}")
+        ref = pending_xref(
+            "", nodes.literal("", one.name), refdomain="std", reftype="doc", reftarget=f"/passports/{one.page}"
+        )
         ref["refdoc"], ref["refexplicit"], ref["refwarn"] = self.env.docname, True, True
         texts = [self._inline(one.texts[name][lang]) for name in ("lost", "doubled")]
         return [[ref], [nodes.Text(self.words["ack"][one.ack])], *texts, self._inline(self._kind(one.run["payload"]))]

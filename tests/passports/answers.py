@@ -18,7 +18,7 @@ import types
 from concurrent import futures
 from contextlib import contextmanager
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def service_bus() -> Iterator[Service]:
     service = Service()
 
     class Receiver:
-        def __enter__(self) -> Receiver:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:
@@ -164,7 +164,7 @@ def service_bus() -> Iterator[Service]:
             service.acknowledge(message.sequence_number)
 
     class Client:
-        def __enter__(self) -> Client:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:

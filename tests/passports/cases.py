@@ -124,6 +124,7 @@ def kinesis() -> Iterator[Callable[..., Case]]:
 def kafka() -> Iterator[Callable[..., Case]]:
     """A real Apache Kafka."""
     from confluent_kafka import Consumer, TopicPartition
+
     from labkit.brokers.client import await_groups, create_topics, publish
 
     with servers.kafka() as address:

@@ -58,7 +58,7 @@ def look(scheme: str, judgement: dict[str, Any]) -> dict[str, Any]:
         run["burst"] = asyncio.run(burst(trigger, make()))
         if switch := judgement.get("switch"):
             run["switched"] = {"set": switch, "handover": asyncio.run(at_handover(trigger, make(**switch)))[0]}
-        # Last: what the bench cuts off in a client's own threads may trouble whoever comes after it.
+        # Last: gRPC, cut off by the bench with its loop, does not answer whoever comes after it in this process.
         run["bench"] = on_record(told) or examined(trigger, make())
     return {**told, "run": run}
 
@@ -168,9 +168,9 @@ async def at_handover(trigger: Any, case: Case) -> tuple[str, Any]:
     """Tell how things stand at the moment when an event has been handed over and nothing has happened since.
 
     Returns:
-        The state and the payload. `acknowledged`: the broker would not deliver the message again. `waiting`: it would. `keeps-nothing`: the broker
-        had forgotten it before anyone could acknowledge. `place-not-saved`, `place-saved`: the reader keeps its place
-        itself, and has not or has written it down.
+        The state and the payload. States: `acknowledged`, the broker would not deliver the message again; `waiting`,
+        it would; `keeps-nothing`, the broker had forgotten it before anyone could acknowledge; `place-not-saved` and
+        `place-saved`, the reader keeps its place itself, and has not or has written it down.
     """
     run = await _begin(trigger, case, 1)
     payload = await run.event(PATIENCE)

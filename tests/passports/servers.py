@@ -61,7 +61,9 @@ def redis() -> Iterator[int]:
     places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     server = shutil.which("redis-server", path=places) or shutil.which("valkey-server", path=places)
     if server is None:
-        raise RuntimeError("there is no redis-server: install one (Debian: apt install redis-server; brew install redis)")
+        raise RuntimeError(
+            "there is no redis-server: install one (Debian: apt install redis-server; brew install redis)"
+        )
     port = _free_port()
     with tempfile.TemporaryDirectory() as folder:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
