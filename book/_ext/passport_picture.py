@@ -27,7 +27,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "moments": ("taken", "handed over", "in the database"),
         "ack": "acknowledged",
         "lost": "a crash here loses it",
-        "doubled": "a crash here doubles it",
+        "doubled": "a crash here may double it",
         "not": "(no scheme)",
         "rows": {
             "on-read": "{name}: acknowledged as it is read, before it is handed over",
@@ -43,7 +43,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "moments": ("拿到", "交出", "寫進資料庫"),
         "ack": "確認",
         "lost": "在這裡當掉會遺失",
-        "doubled": "在這裡當掉會重複",
+        "doubled": "在這裡當掉可能重複",
         "not": "（不是 scheme）",
         "rows": {
             "on-read": "{name}：讀取時就確認，在交出之前",
@@ -87,7 +87,7 @@ def _lane(name: str, ack: str, note: str, y: int) -> list[str]:
     mark = MARKS.get(ack)
     out = [label, f'<path class="lane" d="M {TAKEN} {y} H {max(STORED, mark or 0)}"/>']
     if ack == "persisted":
-        out.append(f'<path class="doubled" d="M {TAKEN} {y} H {mark}"/>')
+        out.append(f'<path class="doubled" d="M {STORED} {y} H {mark}"/>')
     else:
         if ack == "after":
             out.append(f'<path class="doubled" d="M {HANDED} {y} H {mark}"/>')

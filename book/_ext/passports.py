@@ -314,7 +314,7 @@ class PassportPage(_FromPassports):
         lang = self.config.book_lang
         names = words["lines_after" if one.ack == "after" else "lines"]
         out = self.markdown(one.texts["moment"][lang], "", words["lines_head"])
-        lines = [f"{names[line['what']]}\n: `{line['code']}`\n\n  {_place(line)}\n" for line in one.wheel["lines"]]
+        lines = [f"{names[line['what']]}\n: `{line['code']}`\n\n  {self._place(line)}\n" for line in one.wheel["lines"]]
         listed = self.markdown(*"\n".join(lines).splitlines())
         for node in listed:
             if isinstance(node, nodes.definition_list):
@@ -329,6 +329,10 @@ class PassportPage(_FromPassports):
             term = words["switch"].format(set=f"{name}={value}")
             out += self._list([(term, f"{one.texts['switched'][lang]} {seen}")], "passport-facts")
         return out
+
+    def _place(self, line: dict[str, Any]) -> str:
+        name = line["file"].rpartition("/")[2]
+        return f"`{line['function']}`{self.words['comma']}`{name}:{line['line']}`"
 
     def _lost(self, one: Passport) -> list[nodes.Node]:
         words, lang = self.words, self.config.book_lang
@@ -393,11 +397,6 @@ class PassportPage(_FromPassports):
         return [listed]
 
 
-def _place(line: dict[str, Any]) -> str:
-    name = line["file"].rpartition("/")[2]
-    return f"`{line['function']}`, `{name}:{line['line']}`"
-
-
 def _code_spans(text: str) -> list[nodes.Node]:
     """Return text with what stands in backticks as code."""
     out: list[nodes.Node] = []
@@ -425,7 +424,7 @@ class PassportTable(_FromPassports):
                 row += nodes.entry("", nodes.paragraph("", "", label, *cell))
             body += row
         group += body
-        return [nodes.table("", group, classes=["passport-table"])]
+        return [nodes.table("", group, classes=["passport-table", "colwidths-given"])]
 
     def _cells(self, one: Passport) -> list[list[nodes.Node]]:
         lang = self.config.book_lang
