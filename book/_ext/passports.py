@@ -118,7 +118,8 @@ WORDS: dict[str, dict[str, Any]] = {
             "{delay} s (median). {link} says how that was measured."
         ),
         "measured_link": "The page of numbers",
-        "measured_none": "Not measured: only what runs on the local lane is.",
+        "measured_none": "Not measured.",
+        "measured_yet": "No numbers are recorded yet: `./lab bench brokers --record` measures this one.",
         "head": ("Scheme", "Acknowledges", "Lost", "Twice", "Payload"),
         "ack": {
             "before": "before it is handed over",
@@ -186,12 +187,12 @@ WORDS: dict[str, dict[str, Any]] = {
         "who": {"kafka": "代理", "redis": " Redis ", "moto": " moto ", "answers": "替身"},
         "answers": {
             "answers-google": (
-                "**沒有問過 Google Cloud**。觸發器、hook 與 Google 的用戶端都是真的；"
-                "用戶端以 gRPC 連到這台電腦上的小伺服器，它的回答是我們事先準備的。"
+                "**沒有問過 Google Cloud**。觸發器、hook 與 Google 的 client 都是真的；"
+                "client 以 gRPC 連到這台電腦上的小伺服器，它的回答是我們事先準備的。"
             ),
             "answers-azure": (
-                "**沒有問過 Azure**。觸發器、hook 與 Azure 用戶端的訊息物件都是真的；"
-                "換掉的是用戶端的連線，它的回答是我們事先準備的。"
+                "**沒有問過 Azure**。觸發器、hook 與 Azure client 的訊息物件都是真的；"
+                "換掉的是 client 的連線，它的回答是我們事先準備的。"
             ),
             "answers-ibm": (
                 "**沒有問過任何佇列管理員**。觸發器、hook 與 IBM 的 Python 類別都是真的；換掉的是底下 IBM 的 C 函式庫，"
@@ -209,7 +210,8 @@ WORDS: dict[str, dict[str, Any]] = {
             "負載減半時，事件的中位數延遲是 {delay} 秒。量法請看{link}。"
         ),
         "measured_link": "實測數字那一頁",
-        "measured_none": "沒有量：只量在本機跑得起來的。",
+        "measured_none": "沒有量。",
+        "measured_yet": "還沒有紀錄：`./lab bench brokers --record` 會量這一種。",
         "head": ("Scheme", "確認的時機", "遺失", "重複", "內容"),
         "ack": {
             "before": "交出之前",
@@ -370,7 +372,7 @@ class PassportPage(_FromPassports):
         except PassportError as error:
             raise self.error(str(error)) from error
         if found is None:
-            return self.markdown(words["measured_none"])
+            return self.markdown(words["measured_yet" if one.measured else "measured_none"])
         link = words["measured_link"]
         if NUMBERS_PAGE in self.env.found_docs:
             link = f"{{doc}}`{link} </{NUMBERS_PAGE}>`"
