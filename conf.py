@@ -77,6 +77,7 @@ extensions = [
     "drawing",
     "notebooks",
     "page_facts",
+    "passports",
     "verdicts",
 ]
 exclude_patterns = ["**.ipynb_checkpoints"]

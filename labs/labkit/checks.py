@@ -32,6 +32,7 @@ STAGES = (
     Stage("text", (*_PYTEST, "tests/site", "-m", "not browser", *_NO_BUILDS), fast=True),
     Stage("ledger", (*_PYTEST, "tests/ledger")),
     Stage("triggers", (*_PYTEST, "tests/bench_triggers")),
+    Stage("passports", (*_PYTEST, "tests/passports")),
     Stage("stack", (*_PYTEST, "tests/stack")),
     Stage("site", (*_PYTEST, "tests/site")),
 )

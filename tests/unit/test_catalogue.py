@@ -16,6 +16,7 @@ from labkit.trace import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DAG_RUN_STATES = ("queued", "running", "success", "failed")
 """As in `airflow/utils/state.py`."""
@@ -49,9 +50,14 @@ def dynamic() -> dict[str, set[str]]:
     }
 
 
+def sources() -> list[Path]:
+    """Return the files that say messages: the engine, the labs, and what `./lab` runs of the tests."""
+    return sorted([*paths.LABS.rglob("*.py"), *paths.ROOT.glob("tests/passports/*.py")])
+
+
 def calls() -> Iterator[tuple[str, ast.Call]]:
     """Yield every call in the engine and the labs that says a message, with its place."""
-    for file in sorted(paths.LABS.rglob("*.py")):
+    for file in sources():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
@@ -66,7 +72,7 @@ def said() -> set[str]:
     """Return every string in the engine: whatever is a key of the catalogue is one in use."""
     return {
         node.value
-        for file in paths.LABS.rglob("*.py")
+        for file in sources()
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }

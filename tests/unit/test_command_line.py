@@ -272,3 +272,12 @@ def test_importing_the_command_line_imports_nothing_heavy(root: Path) -> None:
         [sys.executable, "-c", code], env={"PYTHONPATH": str(root / "labs")}, capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"), [("en", "There is no scheme nats. There are: sqs"), ("zh-TW", "沒有 nats 這個 scheme")]
+)
+def test_a_scheme_without_a_passport_is_named_with_those_there_are(lang: str, told: str, lab: Lab) -> None:
+    outcome = lab("--lang", lang, "passports", "nats")
+    assert outcome.code == USAGE
+    assert told in outcome.err

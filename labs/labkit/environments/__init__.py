@@ -5,6 +5,9 @@ Each has a lock here, `NAME.lock`, made from `NAME.in` as `requirements.lock` is
     uv pip compile NAME.in --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
         --python-version 3.11 -o NAME.lock
 
+With `--overrides NAME.overrides` as well where there is one: it leaves out what a package wants and nobody here
+imports.
+
 They are made when first asked for, in `.lab/environments/`, and made anew when their lock has changed.
 """
 
