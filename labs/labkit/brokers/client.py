@@ -49,30 +49,28 @@ def await_groups(bootstrap: str, group: str = "lab") -> None:
     """Wait until the broker serves consumer groups.
 
     A new broker makes its topic for offsets when the first group asks for its place. Asked for now, the first
-    watcher need not wait for it. A consumer would look again only every half second (librdkafka's
-    `coordinator query`), so the question is an administrator's. It asks for the group and not for its offsets:
-    librdkafka crashes when a broker that is not ready answers that (its issue 5040).
+    watcher need not wait for it. A consumer asks, though it looks again only every half second: librdkafka 2.16 ends
+    the process when an administrator asks a broker that is not ready (its issues 5040 and 4605).
 
     Raises:
         LabError: It does not within the time allowed.
     """
-    from confluent_kafka import KafkaException  # noqa: PLC0415
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
 
-    admin = _admin(bootstrap)
+    settings: dict[str, Any] = {"bootstrap.servers": bootstrap, "group.id": group, "error_cb": _quiet, "log_level": 0}
+    consumer = Consumer(settings | _RECONNECT)
     wait = tenacity.Retrying(
         stop=tenacity.stop_after_delay(_PATIENCE),
         wait=tenacity.wait_fixed(0.05),
         retry=tenacity.retry_if_exception_type(KafkaException),  # the coordinator is still coming up
         reraise=True,
     )
-
-    def ask() -> None:
-        admin.describe_consumer_groups([group], request_timeout=1)[group].result()
-
     try:
-        wait(ask)
+        wait(consumer.committed, [TopicPartition("lab", 0)], timeout=_PATIENCE)
     except KafkaException as error:
         raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
 
 
 def ask_for_producer_ids(bootstrap: str) -> Any:
