@@ -151,7 +151,7 @@ class Kafka:
         self._asks_for_ids = ask_for_producer_ids(state.bootstrap)
         create_topics(state.bootstrap, topics)
         if topics:
-            await_groups(state.bootstrap)
+            await_groups(state.bootstrap, topics[0])
 
     def healthy(self, state: State) -> bool:
         """Tell whether the broker answers a request for its metadata now."""
