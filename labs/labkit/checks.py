@@ -38,13 +38,16 @@ STAGES = (
 )
 
 
-def run(names: tuple[str, ...], *, fast: bool) -> None:
+def run(names: tuple[str, ...], *, fast: bool, full: bool) -> None:
     """Run the stages and exit with 1 as soon as one fails.
 
     Args:
         names: Only these; all by default.
         fast: Only what fits into a minute.
+        full: The tests that take long, too.
     """
+    if fast and full:
+        raise usage_error("test.fast_or_full")
     known = [stage.name for stage in STAGES]
     for name in names:
         if name not in known:
@@ -55,7 +58,8 @@ def run(names: tuple[str, ...], *, fast: bool) -> None:
     for position, stage in enumerate(chosen, start=1):
         console.rule(f"{position}/{len(chosen)} {stage.name}", align="left", style="dim")
         began = time.monotonic()
-        outcome = subprocess.run([sys.executable, *stage.command], cwd=paths.ROOT, check=False)
+        more = ("--full",) if full and "pytest" in stage.command else ()
+        outcome = subprocess.run([sys.executable, *stage.command, *more], cwd=paths.ROOT, check=False)
         if outcome.returncode:
             console.print(t("test.failed", stage=stage.name))
             sys.exit(1)

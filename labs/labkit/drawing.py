@@ -129,7 +129,7 @@ def dots(groups: Mapping[str, Sequence[float]], *, unit: str = "s", logarithmic:
         logarithmic: Where the groups differ by powers of ten.
     """
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.55 * len(groups) + 0.9), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.6 * len(groups) + 0.9), layout="constrained")
         axes = _plain_axes(figure)
         for row, (values, colour) in enumerate(zip(groups.values(), itertools.cycle(COLOURS), strict=False)):
             # Spread by position, not by chance: the same values give the same picture.
@@ -137,8 +137,10 @@ def dots(groups: Mapping[str, Sequence[float]], *, unit: str = "s", logarithmic:
             axes.scatter(values, heights, s=22, color=colour, alpha=0.75, linewidths=0)
             if values:
                 middle = statistics.median(values)
-                axes.plot([middle, middle], [row - 0.38, row + 0.38], color=INK, linewidth=2)
-                axes.text(middle, row - 0.42, f"{middle:.2g} {unit}", ha="center", va="bottom")
+                # Line and number of a row end before those of the next: medians often lie one below the other.
+                axes.plot([middle, middle], [row - 0.34, row + 0.34], color=INK, linewidth=2)
+                shown = f"{middle:#.2g}".rstrip(".")  # 2.0 and not 2
+                axes.text(middle, row - 0.36, f"{shown} {unit}", ha="center", va="bottom", fontsize=10)
         if logarithmic:
             axes.set_xscale("log")
         else:

@@ -23,6 +23,8 @@ class LabError(Exception):
         self.exit_code = exit_code
         self.details = details
         super().__init__(t(message, **values))
+        if details:
+            self.add_note(details)  # so that a notebook shows them, too
 
 
 def usage_error(message: str, **values: object) -> LabError:

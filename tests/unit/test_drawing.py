@@ -34,7 +34,7 @@ def bars() -> Drawing:
     ("draw", "words"),
     [
         (gantt, ["run 1", "run 2", "waits", "works"]),
-        (dots, ["cron", "watcher", "nothing", "20 s", "0.6 s"]),
+        (dots, ["cron", "watcher", "nothing", "20 s", "0.60 s"]),
         (levels, ["sensor", "deferrable", "slots"]),
         (bars, ["sensor", "watcher", "nothing", "table 0", "other", "rows", " 54", " 3", " 0"]),
     ],

@@ -51,7 +51,7 @@ def await_groups(bootstrap: str, topic: str) -> None:
     A new broker makes its topic for offsets when the first group asks for its place. Asked for now, the first
     watcher need not wait for it. A consumer looks for its coordinator only every half second, so each question is
     a new one's. (An administrator's would be the simpler question, but librdkafka 2.16 can die of the answer that the
-    coordinator is not there yet: `list_consumer_group_offsets`, a segmentation fault for 10 of 120 new brokers.)
+    coordinator is not there yet: its issue 5040, a segmentation fault for 10 of 120 new brokers.)
 
     Raises:
         LabError: It does not within the time allowed.

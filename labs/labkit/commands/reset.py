@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,11 @@ def command(lab: str | None, *, solution: bool, yes: bool) -> None:
             console.print(t("reset.kept"))
             sys.exit(FAILED)
     for one in labs:
-        for file in one.work.glob("*.py"):
-            if not (one.folder / "exercise" / file.name).exists():
-                file.unlink()
+        for entry in one.work.glob("*"):
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)  # no exercise has a folder: a lab's notes, cards and parcels go, too
+            elif not (one.folder / "exercise" / entry.name).exists():
+                entry.unlink()
         lay_out([one], solution=solution, anew=True)
         progress.forget(one.name)
         _pause_as_at_first(one)
@@ -46,13 +49,14 @@ def command(lab: str | None, *, solution: bool, yes: bool) -> None:
 
 
 def _changed(lab: config.Lab) -> list[Path]:
-    """Return the learner's files that are neither the exercise nor the solution as they come."""
+    """Return the files of a lab's work folder that are neither the exercise nor the solution as they come."""
     known = {
         file.read_bytes()
         for folder in ("exercise", "solution")
         for file in (lab.folder / folder).glob("*.py")
     }  # fmt: skip
-    return [file for file in sorted(lab.work.glob("*.py")) if file.read_bytes() not in known]
+    files = (file for file in sorted(lab.work.rglob("*")) if file.is_file() and "__pycache__" not in file.parts)
+    return [file for file in files if file.read_bytes() not in known]
 
 
 def _pause_as_at_first(lab: config.Lab) -> None:

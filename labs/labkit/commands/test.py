@@ -10,7 +10,8 @@ from labkit.cli import Command
 
 @click.command("test", cls=Command)
 @click.option("--fast", is_flag=True)
+@click.option("--full", is_flag=True)
 @click.argument("stages", nargs=-1)
-def command(stages: tuple[str, ...], *, fast: bool) -> None:
+def command(stages: tuple[str, ...], *, fast: bool, full: bool) -> None:
     """Run the tests."""
-    checks.run(stages, fast=fast)
+    checks.run(stages, fast=fast, full=full)
