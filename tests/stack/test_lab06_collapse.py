@@ -113,15 +113,17 @@ def test_all_four_ways_handle_a_burst_and_only_drain_holds_when_the_scheduler_is
         def events(since: queueing.Mark) -> dict[str, int]:
             return {dag: queueing.count(metadata, dag, [asset], since).events for dag, (_, asset) in WAYS.items()}
 
-        for _ in range(3):  # three of the four need a machine that is not too busy: one burst of three will do
+        def burst() -> bool:
             begin = queueing.mark(metadata)
             with stack.hold("scheduler"):
-                burst = order(watching, 5, numbers)
+                sent = order(watching, 5, numbers)
                 until(lambda: min(events(begin).values()) >= 1 and events(begin)["mend_flush"] >= 5, "the burst")
             with contextlib.suppress(AssertionError):
-                until(lambda: all(burst[dag] <= handled(watching, dag) for dag in WAYS), "every ticket", 40)
-                break
-        assert all(burst[dag] <= handled(watching, dag) for dag in WAYS)
+                return bool(until(lambda: all(sent[dag] <= handled(watching, dag) for dag in WAYS), "every ticket", 40))
+            return False
+
+        # Three of the four need a machine that is not too busy: one burst of three will do.
+        assert any(burst() for _ in range(3))
         until(lambda: not queueing.pending(metadata, WAYS), "all runs to end")
 
         begin = queueing.mark(metadata)
