@@ -85,10 +85,11 @@ def asset_ids(metadata: Metadata, names: Collection[str]) -> dict[str, int]:
     return {row["name"]: row["id"] for row in metadata.rows(query, [list(names)])}
 
 
-def undecided(metadata: Metadata) -> bool:
-    """Tell whether some session holds a transaction open, and with it locks, and does nothing at this moment."""
+def open_transactions(metadata: Metadata) -> set[tuple[int, object]]:
+    """Return the transactions that are open at this moment, each as its session and when it began."""
     query = """
-        SELECT 1 FROM pg_stat_activity
-        WHERE datname = current_database() AND state IN ('idle in transaction', 'idle in transaction (aborted)') LIMIT 1
+        SELECT pid, xact_start FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend'
+          AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
     """
-    return bool(metadata.rows(query))
+    return {(row["pid"], row["xact_start"]) for row in metadata.rows(query)}
