@@ -13,7 +13,7 @@ from labkit import paths
 from labkit.errors import LabError, usage_error
 from labkit.i18n import LANGUAGES, Language, language, listed
 
-CONNECTION_KINDS = ("aws", "http", "postgres")
+CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
 
@@ -112,6 +112,8 @@ class Lab:
         connections: Ids of Kafka connections, each a consumer group of its own.
         other_connections: Id → kind of the others; `CONNECTION_KINDS` has the kinds.
         on_demand: Dags that stay paused until a step asks for them.
+        queues: Queues of SQS.
+        channels: Channels of Redis; nobody makes them, they are there for `publish` to know.
         racers: Dags that `race` can let run against each other.
         collapse: What `collapse` runs.
         page: The name of its first page and notebook.
@@ -130,6 +132,8 @@ class Lab:
     racers: tuple[Racer, ...] = ()
     collapse: Collapse | None = None
     page: str = ""
+    queues: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -201,6 +205,25 @@ def find_topic(topic: str) -> Lab:
             return candidate
     known = sorted({name for one in labs() for name in one.topics})
     raise usage_error("lab.unknown_topic", topic=topic, known=listed(known))
+
+
+def check_place(broker: str, name: str) -> None:
+    """Raise for a place to publish to that no lab has.
+
+    Args:
+        broker: `kafka`, `sqs` or `redis`.
+        name: Of a topic, a queue or a channel.
+
+    Raises:
+        LabError: No lab has it; the message lists those there are.
+    """
+    if broker == "kafka":
+        find_topic(name)
+        return
+    kind, refusal = {"sqs": ("queues", "publish.unknown_sqs"), "redis": ("channels", "publish.unknown_redis")}[broker]
+    known = sorted({place for one in labs() for place in getattr(one, kind)})
+    if name not in known:
+        raise usage_error(refusal, name=name, known=listed(known))
 
 
 def find_racers(names: Iterable[str]) -> list[Racer]:
@@ -322,6 +345,7 @@ def _read(path: Path) -> Lab:
     """Read one `lab.toml`."""
     reader = _Reader(path)
     table, kafka = reader.table, reader.optional("kafka")
+    sqs, redis = reader.optional("sqs"), reader.optional("redis")
     rows = reader.need(table, "steps", list)
     return Lab(
         folder=path.parent,
@@ -337,6 +361,8 @@ def _read(path: Path) -> Lab:
         racers=reader.racers(),
         collapse=reader.collapse(path.parent),
         page=reader.need({"page": path.parent.name, **table}, "page", str),
+        queues=reader.texts(sqs, "queues", "sqs."),
+        channels=reader.texts(redis, "channels", "redis."),
     )
 
 

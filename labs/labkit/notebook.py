@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from labkit import arrivals, config, session, trace
 from labkit import collapse as collapsing
 from labkit import race as racing
-from labkit.airflow import settings
+from labkit.airflow import complaints, connections, settings
 from labkit.airflow.api import Api
-from labkit.brokers import shop
+from labkit.brokers import moto, redis, shop
 from labkit.brokers.client import Sender
 from labkit.errors import LabError
 from labkit.waiting import until
@@ -112,6 +112,26 @@ class Notebook:
         """Send one JSON object to a topic and return what the broker acknowledged."""
         config.find_topic(topic)
         return self._stack.broker.publish(self._stack.state, topic, [trace.as_text(value)])[0]
+
+    def publish_sqs(self, queue: str, *values: dict[str, Any]) -> list[str]:
+        """Put JSON objects into a queue of SQS and return the ids of the messages; starts the part `aws`."""
+        config.check_place("sqs", queue)
+        self._stack.serve(moto.NAME)
+        return moto.publish(self._stack.state, queue, [trace.as_text(value) for value in values])
+
+    def publish_redis(self, channel: str, *values: dict[str, Any]) -> list[int]:
+        """Say JSON objects on a channel of Redis and return how many listened to each; starts the part `redis`."""
+        config.check_place("redis", channel)
+        self._stack.serve(redis.NAME)
+        return redis.publish(self._stack.state, channel, [trace.as_text(value) for value in values])
+
+    def redis_listeners(self, channel: str) -> int:
+        """Return how many are listening to a channel of Redis now."""
+        return redis.listeners(self._stack.state, channel)
+
+    def connection(self, name: str) -> dict[str, Any]:
+        """Return one of the labs' connections as Airflow reads it, its password masked."""
+        return connections.shown(self._stack.state.folder, name)
 
     def stream(
         self, topic: str, values: Sequence[dict[str, Any]], *, rate: float, seed: int | None = None
@@ -207,6 +227,16 @@ class Notebook:
     def log(self, part: str) -> list[str]:
         """Return the lines that a part of the stack has written so far."""
         return list(self._stack.log(part))
+
+    def complaints(self) -> pd.DataFrame:
+        """Return the watchers whose trigger failed in the last minute: asset, watcher, error, how often."""
+        import pandas as pd  # noqa: PLC0415
+
+        rows = complaints.recent(self._stack.log("triggerer"), self._metadata.watchers())
+        return pd.DataFrame(
+            [(one.asset, one.watcher, one.error, one.count) for one in rows],
+            columns=["asset", "watcher", "error", "count"],
+        )
 
     def restart(self, part: str) -> None:
         """Stop a part of the stack and start it again."""

@@ -6,12 +6,13 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labkit.airflow import complaints
 from labkit.config import in_language
 from labkit.errors import LabError
 from labkit.i18n import t
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -56,7 +57,7 @@ def module(lab: Lab) -> ModuleType:
     return loaded
 
 
-def check(lab: Lab, metadata: Metadata, *, only: str | None = None) -> Iterator[Row]:
+def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterable[str] = ()) -> Iterator[Row]:
     """Yield each step with its verdict.
 
     A step's function has the step's id with `_` for `-`; it takes the metadata reader and the lab, returns when
@@ -66,13 +67,20 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None) -> Iterator[
         lab: The lab.
         metadata: The metadata database.
         only: The id of the one step to look at.
+        log: The triggerer's log: what it says of the lab's watchers goes with steps that are not done.
     """
     checks = module(lab)
+    bundles = (lab.name, f"{lab.name}-work")
     failures = [
-        f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}"
+        _advised(f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}", one.reason)
         for one in metadata.import_failures()
-        if one.bundle in {lab.name, f"{lab.name}-work"}
+        if one.bundle in bundles
     ]
+    lines = list(log)
+    failing = complaints.recent(lines, metadata.watchers()) if lines else []
+    if failing:
+        ours = metadata.scheduling_assets(bundles)
+        failing = [one for one in failing if one.asset in ours]
     for step in lab.steps:
         if only and step.id != only:
             continue
@@ -83,6 +91,14 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None) -> Iterator[
             text = in_language(reason.text)
             if failures:
                 text += "\n      " + t("verify.import_error", reason="; ".join(failures))
+            for one in failing:
+                text += "\n      " + _advised(f"{one.told()} {one.error}", one.error)
             yield Row(step, passed=False, missing=text)
         else:
             yield Row(step, passed=True)
+
+
+def _advised(told: str, error: str) -> str:
+    """Return what was told, with what to do about it where that is known."""
+    advice = complaints.mend(error)
+    return f"{told}\n      → {advice}" if advice else told

@@ -50,7 +50,7 @@ def test_simpler_dags(world: World, root: Path) -> None:
 
 
 def test_only_two_providers() -> None:
-    assert {each.scheme for each in MESSAGE_QUEUE_PROVIDERS} == {"kafka", "kinesis", "sqs"}
+    assert {each.scheme for each in MESSAGE_QUEUE_PROVIDERS} == {"kafka", "kinesis", "redis+pubsub", "sqs"}
 
 
 def test_choice_is_limited() -> None:

@@ -88,6 +88,13 @@ class _Broken:
     def dags(self) -> dict[str, Any]:
         return {}
 
+    def watchers(self) -> list[Any]:
+        return []
+
+    def log(self, part: str) -> list[str]:
+        assert part == "triggerer"
+        return []
+
 
 @pytest.mark.parametrize("reason", ["SyntaxError: invalid syntax", "KeyError: '[/red]'", "TypeError: list[int] [bold]"])
 def test_status_shows_file_line_and_reason_as_they_are(

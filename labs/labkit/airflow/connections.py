@@ -61,7 +61,12 @@ def postgres(state: State) -> dict[str, Any]:
     return {"conn_type": "postgres", "host": place["host"], "login": place["user"], "schema": place["dbname"]}
 
 
-KINDS = {"aws": aws, "http": http, "postgres": postgres}
+def redis(state: State) -> dict[str, Any]:
+    """Return a connection to the stack's Redis, which runs once a lab asks for it."""
+    return {"conn_type": "redis", "host": "127.0.0.1", "port": state.ports["redis"], "password": state.redis_password}
+
+
+KINDS = {"aws": aws, "http": http, "postgres": postgres, "redis": redis}
 
 
 def write(state: State, names: Iterable[str], others: Mapping[str, str]) -> None:
@@ -74,6 +79,16 @@ def write(state: State, names: Iterable[str], others: Mapping[str, str]) -> None
     """
     table = {name: kafka(name, state.bootstrap) for name in names}
     _replace(state.folder, table | {name: KINDS[kind](state) for name, kind in others.items()})
+
+
+def shown(run: Path, name: str) -> dict[str, Any]:
+    """Return a connection as it is written down, its password masked.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    one: dict[str, Any] = json.loads(file(run).read_text(encoding="utf-8"))[name]
+    return one | ({"password": "***"} if "password" in one else {})
 
 
 def move(run: Path, bootstrap: str) -> None:

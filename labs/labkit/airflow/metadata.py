@@ -183,6 +183,16 @@ class Metadata:
         """
         return [row["arguments"] for row in self.rows(query, [dag, asset])]
 
+    def scheduling_assets(self, bundles: Sequence[str]) -> set[str]:
+        """Return the names of the assets that Dags of these bundles are scheduled on."""
+        query = """
+            SELECT DISTINCT a.name FROM asset a
+            JOIN dag_schedule_asset_reference link ON link.asset_id = a.id
+            JOIN dag d ON d.dag_id = link.dag_id
+            WHERE d.bundle_name = ANY(%s) AND NOT d.is_stale
+        """
+        return {row["name"] for row in self.rows(query, [list(bundles)])}
+
     def import_failures(self) -> list[ImportFailure]:
         """Return the Dag files that Airflow could not load."""
         query = "SELECT bundle_name, filename, stacktrace, timestamp FROM import_error ORDER BY bundle_name, filename"

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labkit import config, session
+from labkit.airflow import complaints
 from labkit.cli import Command
 from labkit.i18n import listed, t
 from labkit.ui import console, size
@@ -55,11 +56,27 @@ def command() -> None:
         failures = metadata.import_failures()
         on_demand = {dag for one in config.labs() for dag in one.on_demand}
         paused = [dag for dag, row in metadata.dags().items() if row["is_paused"] and dag not in on_demand]
+        failing = complaints.recent(stack.log("triggerer"), metadata.watchers())
     for failure in failures:
         place = f"{failure.file}:{failure.line}" if failure.line else failure.file
         console.print(f"[red]✗[/] {t('status.import_error', file=escape(place))}", soft_wrap=True)
         console.print(f"  {failure.reason}", markup=False, soft_wrap=True)
+        _mend(failure.reason)
+    for one in failing:
+        console.print(f"[red]✗[/] {escape(one.told())}", soft_wrap=True)
+        console.print(f"  {one.error}", markup=False, soft_wrap=True)
+        _mend(one.error)
+    for address in complaints.unheard(stack.log("triggerer")):
+        console.print(f"[yellow]![/] {t('complaint.unheard', address=address)}", soft_wrap=True)
+        console.print(f"  {t('complaint.unreachable', address=address)}", markup=False, soft_wrap=True)
     if paused:
         console.print(f"[yellow]![/] {t('status.paused', dags=listed(paused))}")
-    if failures or not all(part.healthy for part in parts):
+    if failures or failing or not all(part.healthy for part in parts):
         sys.exit(1)
+
+
+def _mend(error: str) -> None:
+    """Say what to do about an error, where it is known."""
+    advice = complaints.mend(error)
+    if advice:
+        console.print(f"  → {advice}", markup=False, soft_wrap=True)

@@ -23,10 +23,11 @@ def command(lab: str | None, step: str | None) -> None:
     if step:
         labs[0].step(step)
     passed = True
-    with session.current().metadata() as metadata:
+    stack = session.current()
+    with stack.metadata() as metadata:
         for one in labs:
             console.print(f"[bold]{one.id} {in_language(one.title)}[/]")
-            for row in verify.check(one, metadata, only=step):
+            for row in verify.check(one, metadata, only=step, log=stack.log("triggerer")):
                 passed = passed and row.passed
                 mark = "[green]✓[/]" if row.passed else "[red]✗[/]"
                 console.print(f"  {mark} {in_language(row.step.title)}  [dim]{row.step.id}[/]", soft_wrap=True)

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
 
-from labkit import __version__, pages, paths
+from labkit import __version__, config, pages, paths
 from labkit.airflow import connections, health, nursery, queueing, settings
 from labkit.airflow.metadata import Metadata, ready, slim
-from labkit.brokers import jars, moto
+from labkit.brokers import jars, moto, redis
 from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
@@ -55,7 +55,9 @@ AIRFLOW_PARTS = {
 NURSERY = Path(nursery.__file__)
 HOLDS = 20
 """How often to try to hold a part at a moment at which it has no transaction open."""
-ON_DEMAND = frozenset({"notebook", moto.NAME})
+SERVED = {moto.NAME: moto, redis.NAME: redis}
+"""Servers that run once a lab asks for them."""
+ON_DEMAND = frozenset({"notebook", *SERVED})
 """Parts that run only when asked for."""
 
 
@@ -101,6 +103,7 @@ class LocalStack:
         run.mkdir(mode=0o700)
         for name in ("log", "tmp", "airflow"):
             (run / name).mkdir(mode=0o700)
+        redis.make_password(state)
         return cls(state)
 
     @property
@@ -200,8 +203,7 @@ class LocalStack:
             f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}", "--LabApp.news_url=None",
         ]  # fmt: skip
         programs.append(Program("notebook", notebook, run, keep=False))
-        programs.append(moto.program(state))
-        return programs
+        return programs + [program for part in SERVED.values() if (program := part.program(state))]
 
     def _pid_file(self, name: str) -> Path:
         return self.state.folder / f"{name}.pid"
@@ -220,13 +222,20 @@ class LocalStack:
     def serve(self, name: str) -> None:
         """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
 
+        What stands in for AWS gets the labs' queues, too, for a restart makes it forget them.
+
         Raises:
             LabError: There is no such part, or it did not come up.
         """
-        if name != moto.NAME:
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=moto.NAME)
+        part = SERVED.get(name)
+        if part is None:
+            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(SERVED))
+        part.check()
         self.start_part(name)
-        self._wait_for(lambda: moto.healthy(self.state), name, timeout=30)
+        self._wait_for(lambda: part.healthy(self.state), name, timeout=30)
+        if name == moto.NAME:
+            labs = [lab for lab in config.labs() if lab.name in self.state.labs]
+            moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""
@@ -264,7 +273,7 @@ class LocalStack:
     def part_names(self) -> list[str]:
         """Return the names of all parts, in the order of starting."""
         shared = ["nursery"] if self.state.forked else []
-        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook", moto.NAME]
+        return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook", *SERVED]
 
     def always_on(self) -> list[str]:
         """Return the names of the parts that run as long as the stack does."""
@@ -285,8 +294,9 @@ class LocalStack:
         """Return every process with its health; parts that run on demand only when they run."""
         kept = self._kept()
         reports = health.report(self.state, self.broker)
-        if _part_state(kept.get(moto.NAME, {}).get("statename", "")) == "running":
-            reports[moto.NAME] = health.Report(moto.healthy(self.state))
+        for name, part in SERVED.items():
+            if _part_state(kept.get(name, {}).get("statename", "")) in {"running", "starting"}:
+                reports[name] = health.Report(part.healthy(self.state))
         found = []
         for name in self.part_names():
             row = kept.get(name, {})

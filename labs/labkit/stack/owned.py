@@ -1,9 +1,9 @@
 """Which processes are the stack's, told without trusting pids, and how they are ended.
 
 A recorded pid may belong to a stranger by now. Ours are recognised by what a stranger cannot have: the stack's
-random id in the environment. PostgreSQL overwrites its environment with its process title, so its processes are
-known by their working folder, which is the stack's. (A working folder alone proves nothing: a learner's shell may
-stand there.)
+random id in the environment. PostgreSQL and Redis overwrite their environment with their process title, so their
+processes are known by their working folder, which is the stack's. (A working folder alone proves nothing: a
+learner's shell may stand there.)
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 MARK = "LAB_STACK_ID"
 """The environment variable that every process of a stack inherits."""
 
+UNMARKED = frozenset({"postgres", "redis-server", "valkey-server"})
+"""Programs that lose the mark."""
+
 
 def _is_ours(process: psutil.Process, state: State) -> bool:
     with contextlib.suppress(psutil.Error, OSError):
         if process.environ().get(MARK) == state.id:
             return True
     with contextlib.suppress(psutil.Error, OSError):
-        return process.name() == "postgres" and process.cwd().startswith(f"{state.run}/")
+        return process.name() in UNMARKED and process.cwd().startswith(f"{state.run}/")
     return False
 
 

@@ -21,6 +21,7 @@ PREFERRED = {
     "kafka-controller": 29093,
     "notebook": 28888,
     "aws": 28500,
+    "redis": 26379,
 }
 
 _PROMISED_FOR = 300.0

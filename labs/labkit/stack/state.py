@@ -98,6 +98,16 @@ class State:
         """Where the stand-in for AWS answers, once a lab has asked for it."""
         return f"http://127.0.0.1:{self.ports['aws']}"
 
+    @property
+    def redis_password_file(self) -> Path:
+        """Where the password of the stack's Redis is."""
+        return self.folder / "redis.password"
+
+    @property
+    def redis_password(self) -> str:
+        """What the stack's Redis asks for, once a lab has asked for it."""
+        return self.redis_password_file.read_text(encoding="ascii")
+
 
 def path(record: str = MAIN) -> Path:
     """Return where a stack's state file is."""
