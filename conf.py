@@ -66,6 +66,7 @@ extensions = [
     "sphinxext.opengraph",
     # Ours, in book/_ext.
     "bilingual",
+    "broker_numbers",
     "zh_search",
     "cjk_softbreak",
     "glossary",

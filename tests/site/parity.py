@@ -33,7 +33,7 @@ TOP = "(top)"  # what stands before a page's first heading: its front matter
 OWN_FRONT_MATTER = {"description", "title", "myst"}  # differs between languages as it should
 SHARED = {
     *("code-cell", "drawing", "figure", "glossary-terms", "image", "include", "literalinclude", "raw"),
-    *("seed-ledger", "trigger-report", "trigger-verdicts"),
+    *("broker-chart", "broker-run", "broker-table", "seed-ledger", "trigger-report", "trigger-verdicts"),
 }
 VERBATIM = SHARED | {"code-block", "code", "math", "toctree"}  # their bodies are not Markdown
 OWN_OPTIONS = {"alt", "caption", "title", "aria-label"}

@@ -1,0 +1,122 @@
+"""What the sources of events sustain, from `book/broker-numbers.json`, which `./lab bench brokers --record` writes.
+
+- `{broker-chart}`, with `limits` or `latency`: a drawing
+- `{broker-table}`: a row for each scheme and pattern
+- `{broker-run}`: where, when and with what it was measured
+- the role `{broker}`: one number, named by its place in the record, such as `kafka-single.half.recorded.p50`, so that
+  no number in prose can differ from the record
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from broker_chart import CHARTS, FILE, NAMES, WORDS, find, in_seconds, load, plain, sustained
+from notebooks import say_date
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+
+class BrokerChart(SphinxDirective):
+    """A chart; the body is its caption."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Draw it from the record."""
+        if self.arguments[0] not in CHARTS:
+            raise self.error(f"There is no chart {self.arguments[0]}. There are: {', '.join(CHARTS)}.")
+        self.env.note_dependency(str(FILE))
+        svg = CHARTS[self.arguments[0]](load(), self.config.book_lang)
+        figure = nodes.figure("", nodes.raw("", svg, format="html"), classes=["drawing"])
+        if self.content:
+            text, messages = self.parse_inline(" ".join(self.content))
+            figure += [nodes.caption("", "", *text), *messages]
+        self.set_source_info(figure)
+        return [figure]
+
+
+class _Written(SphinxDirective):
+    """Something that is written in Markdown from the record."""
+
+    def lines(self, table: dict[str, Any], lang: str) -> list[str]:
+        """Return the Markdown."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        """Have it parsed where it stands."""
+        self.env.note_dependency(str(FILE))
+        box = nodes.container(classes=["broker-numbers"])
+        lines = self.lines(load(), self.config.book_lang)
+        self.state.nested_parse(StringList(lines, source=str(FILE)), self.content_offset, box)
+        return [box]
+
+
+class BrokerTable(_Written):
+    """A row for each contender."""
+
+    def lines(self, table: dict[str, Any], lang: str) -> list[str]:
+        """Return the Markdown."""
+        words = WORDS[lang]
+        out = ["| " + " | ".join(words["head"]) + " |", "|---|--:|--:|--:|--:|"]
+        for row in table["contenders"].values():
+            half, whole = row["half"], row["in_runs"]
+            delays = [in_seconds(half["recorded"][key], words) for key in ("p50", "p95")]
+            cells = [
+                NAMES[row["name"]][lang],
+                sustained(row, words),
+                words["none"] if whole is None else plain(whole),
+                " / ".join(delays),
+                f"{half['lost']}/{half['events']}, {half['stranded']}",
+            ]
+            out.append("| " + " | ".join(cells) + " |")
+        return out
+
+
+class BrokerRun(_Written):
+    """Where, when and with what it was measured."""
+
+    def lines(self, table: dict[str, Any], lang: str) -> list[str]:
+        """Return the Markdown."""
+        words, machine = WORDS[lang], table["machine"]
+        text = words["run"].format(
+            date=say_date(table["date"], lang),
+            command=table["command"],
+            minutes=max(1, round(table["seconds"] / 60)),
+            cores=machine["cores"],
+            memory=machine["memory_gb"],
+            system=machine["system"],
+            **table["versions"],
+        )
+        return [text + (words["provisional"] if table["provisional"] else "")]
+
+
+class BrokerNumber(SphinxRole):
+    """One number of the record."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Look it up."""
+        self.env.note_dependency(str(FILE))
+        try:
+            value = find(self.text, load())
+        except LookupError:
+            message = self.inliner.reporter.error(f"{FILE.name} has nothing at {self.text!r}.", line=self.lineno)
+            return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]
+        return [nodes.Text(plain(value) if isinstance(value, int | float) else str(value))], []
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directives and the role."""
+    app.setup_extension("notebooks")
+    app.add_directive("broker-chart", BrokerChart)
+    app.add_directive("broker-table", BrokerTable)
+    app.add_directive("broker-run", BrokerRun)
+    app.add_role("broker", BrokerNumber())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
