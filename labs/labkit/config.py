@@ -105,6 +105,31 @@ class Collapse:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A source of events that `chaos` lets something go wrong with, and the Dag that serves what comes.
+
+    Attributes:
+        name: Its name on the command line.
+        title: What it is, by language.
+        dag: The Dag.
+        asset: What its watcher watches for.
+        topic: Where its messages are sent.
+        group: The consumer group that reads them.
+        table: Where the Dag writes what it served, in the shop's database: `order_id` and `served_at`.
+        dead: The dead-letter topic; empty where there is none.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    dag: str
+    asset: str
+    topic: str
+    group: str
+    table: str
+    dead: str = ""
+
+
+@dataclass(frozen=True)
 class Lab:
     """One lab: a folder, its Dags, what it needs from the stack, its steps.
 
@@ -116,6 +141,7 @@ class Lab:
         channels: Channels of Redis; nobody makes them, they are there for `publish` to know.
         racers: Dags that `race` can let run against each other.
         collapse: What `collapse` runs.
+        chaos: What `chaos` lets go wrong.
         page: The name of its first page and notebook.
     """
 
@@ -131,6 +157,7 @@ class Lab:
     on_demand: tuple[str, ...] = ()
     racers: tuple[Racer, ...] = ()
     collapse: Collapse | None = None
+    chaos: tuple[Target, ...] = ()
     page: str = ""
     queues: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
@@ -240,6 +267,18 @@ def find_racers(names: Iterable[str]) -> list[Racer]:
     return [known[name] for name in wanted]
 
 
+def find_target(name: str) -> tuple[Lab, Target]:
+    """Return what `chaos` knows by this name, and the lab that has it.
+
+    Raises:
+        LabError: There is none of that name; the message lists those there are.
+    """
+    known = {target.name: (one, target) for one in labs() for target in one.chaos}
+    if name not in known:
+        raise usage_error("chaos.unknown", scheme=name, known=listed(known))
+    return known[name]
+
+
 def find_collapse() -> tuple[Lab, Collapse]:
     """Return what `collapse` runs, and the lab that has it."""
     return next((one, one.collapse) for one in labs() if one.collapse)
@@ -332,6 +371,23 @@ class _Reader:
         places = [folder / self.need(table, key, str, at) for key in ("dags", "newer", "recorded")]
         return Collapse(tuple(self.case(row, position) for position, row in enumerate(rows, start=1)), *places)
 
+    def target(self, row: Any, position: int) -> Target:
+        at = f"chaos[{position}]"
+        if not isinstance(row, dict):
+            raise self.wrong(at, "dict")
+        names = ("dag", "asset", "topic", "group", "table")
+        places = {key: self.need(row, key, str, f"{at}.") for key in names}
+        if not places["table"].isidentifier():
+            raise self.wrong(f"{at}.table", "identifier")
+        dead = self.need({"dead": "", **row}, "dead", str, f"{at}.")
+        return Target(
+            self.need(row, "name", str, f"{at}."), self.both(row, "title", str, f"{at}."), dead=dead, **places
+        )
+
+    def targets(self) -> tuple[Target, ...]:
+        rows = self.need({"chaos": [], **self.table}, "chaos", list)
+        return tuple(self.target(row, position) for position, row in enumerate(rows, start=1))
+
     def first_event(self) -> FirstEvent | None:
         first = self.optional("first_event")
         if not first:
@@ -360,6 +416,7 @@ def _read(path: Path) -> Lab:
         on_demand=reader.texts(table, "on_demand", ""),
         racers=reader.racers(),
         collapse=reader.collapse(path.parent),
+        chaos=reader.targets(),
         page=reader.need({"page": path.parent.name, **table}, "page", str),
         queues=reader.texts(sqs, "queues", "sqs."),
         channels=reader.texts(redis, "channels", "redis."),

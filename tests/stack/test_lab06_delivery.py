@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from driver import until
 
+from labkit import config
 from labkit.airflow import queueing
 from labkit.airflow.api import Api
 from labkit.brokers import client, shop
@@ -106,3 +107,36 @@ def test_what_airflows_own_end_to_end_test_expects_of_nine_messages_holds(watchi
     assert len(client.letters(bootstrap, "nine")) - ends["nine"] == 9
     (dead,) = client.letters(bootstrap, "nine-dead", ends["nine-dead"])
     assert json.loads(dead.value or b"") == {"reason": "serve_one failed", "value": "malformed"}
+
+
+def let_go_wrong(checkout: Checkout, scheme: str, fault: str, *more: str) -> dict[str, Any]:
+    """Run `./lab chaos` and return what it counted; the stack is as before."""
+    (row,) = json.loads(checkout.lab("chaos", scheme, fault, "--json", *more, timeout=400).stdout)
+    dag = next(one for lab in config.labs() for one in lab.chaos if one.name == scheme).dag
+    with checkout.stack.metadata() as metadata:
+        assert metadata.dags()[dag]["is_paused"]
+    return dict(row)
+
+
+CERTAIN = {
+    # What each source makes of each fault: lost, doubled. None where it is a matter of luck.
+    ("kafka", "kill-triggerer"): (1, 0),
+    ("kafka", "cut-database"): (1, 0),
+    ("kafka", "duplicate"): (0, 1),
+    ("kafka", "poison"): (1, 0),
+    ("kafka-shared-stream", "kill-triggerer"): (0, 0),
+    ("kafka-shared-stream", "cut-database"): (0, 0),
+    ("kafka-shared-stream", "duplicate"): (0, 0),
+    ("kafka-shared-stream", "poison"): (0, 0),
+}
+"""The cells that the page leans on; `quick` ones are tried each time, all of them with `./lab test --full`."""
+QUICK = {("kafka", "cut-database"), ("kafka-shared-stream", "cut-database"), ("kafka-shared-stream", "duplicate")}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "fault"),
+    [pytest.param(*cell, marks=() if cell in QUICK else pytest.mark.full) for cell in CERTAIN],
+)
+def test_what_is_lost_and_doubled_is_what_the_chapter_says(scheme: str, fault: str, running: Checkout) -> None:
+    row = let_go_wrong(running, scheme, fault)
+    assert (row["lost"], row["doubled"]) == CERTAIN[scheme, fault], row
