@@ -20,8 +20,8 @@ import psutil
 from labkit.airflow import queueing
 from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
-from labkit.brokers import client, shop
-from labkit.errors import LabError
+from labkit.brokers import client, shop, sources
+from labkit.errors import LabError, usage_error
 from labkit.waiting import until
 
 if TYPE_CHECKING:
@@ -134,9 +134,26 @@ def run(
         tell: Called with the phase that begins: `ready`, `first`, `fault`, `after`, `settle`, `clear`.
 
     Raises:
-        LabError: The watcher does not turn up, or a message is not served although nothing is wrong yet.
+        LabError: The fault is not for this source, the watcher does not turn up, or a message is not served although
+            nothing is wrong yet.
     """
+    check(target, fault)
     return _Chaos(stack, target, fault, LASTS.get(fault, 0) if seconds is None else seconds, tell).run()
+
+
+def applies(target: Target, fault: str) -> bool:
+    """Tell whether a fault can be tried: what stands in for AWS forgets its queues when it ends, as SQS would not."""
+    return fault != "stop-broker" or sources.KINDS[target.broker].keeps
+
+
+def check(target: Target, fault: str) -> None:
+    """Refuse a fault that would show something that is not so.
+
+    Raises:
+        LabError: It would.
+    """
+    if not applies(target, fault):
+        raise usage_error("chaos.not_for", scheme=target.name, fault=fault)
 
 
 class _Chaos:
@@ -148,11 +165,17 @@ class _Chaos:
         self.fault = fault
         self.seconds = seconds
         self.tell = tell
+        self._source = sources.KINDS[target.broker](stack.state, target.topic, target.group)
         self._mark = secrets.token_hex(4)
         self._sent: list[tuple[str, dt.datetime]] = []  # keys, one for each message
 
     def run(self) -> Outcome:
-        with self.stack.metadata() as self._metadata, Api(self.stack.state, 30) as self._api, self._watched():
+        with (
+            self.stack.metadata() as self._metadata,
+            Api(self.stack.state, 30) as self._api,
+            self._part(),
+            self._watched(),
+        ):
             begin = queueing.mark(self._metadata)
             dead = self._dead()
             self.tell("first")
@@ -175,6 +198,19 @@ class _Chaos:
     # Before and after ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
+    def _part(self) -> Iterator[None]:
+        """Have the part that the source lives in; one that did not run is stopped again."""
+        part = self._source.part
+        ran = any(one.name == part and one.state == "running" for one in self.stack.parts())
+        try:
+            if not ran:
+                self._start(part)
+            yield
+        finally:
+            if not ran:
+                self.stack.stop_part(part)
+
+    @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
         """Have the Dag un-paused and its watcher there; afterwards it is as before."""
         self.tell("ready")
@@ -184,10 +220,10 @@ class _Chaos:
         try:
             if found["is_paused"]:
                 self._leave()  # of somebody who was interrupted a moment ago
-                client.skip_to_end(self.stack.state.bootstrap, self.target.group, self.target.topic)
+                self._source.forget()
                 self._api.set_paused(dag, paused=False)
                 self._api.reparse(dag)
-            self._wait(lambda: self._is_watched() and self._members(), READY, "chaos.not_ready")
+            self._wait(lambda: self._is_watched() and self._source.has_readers(), READY, "chaos.not_ready")
             yield
         finally:
             if found["is_paused"]:
@@ -198,13 +234,11 @@ class _Chaos:
 
     def _leave(self) -> None:
         """Wait until nobody watches and nobody reads."""
-        _quietly(lambda: not self._is_watched() and not self._members(), READY)
+        kafka = self.target.broker == "kafka"  # a group keeps its members for some seconds after they died
+        _quietly(lambda: not self._is_watched() and not (kafka and self._source.has_readers()), READY)
 
     def _is_watched(self) -> bool:
         return any(one.asset == self.target.asset and one.triggerer for one in self._metadata.watchers())
-
-    def _members(self) -> int:
-        return client.members(self.stack.state.bootstrap, [self.target.group])[self.target.group]
 
     # Messages -----------------------------------------------------------------------------------------------------
 
@@ -213,8 +247,8 @@ class _Chaos:
         self._publish(key, json.dumps({"order_id": key}))
 
     def _publish(self, key: str, text: str) -> None:
-        (message,) = client.publish(self.stack.state.bootstrap, self.target.topic, [text])
-        self._sent.append((key, message.produced_at))
+        _quietly(self._source.can_send, READY)
+        self._sent.append((key, self._source.send(text)))
 
     def _servings(self) -> list[tuple[str, dt.datetime]]:
         """Return which messages were served, and when."""
@@ -236,13 +270,11 @@ class _Chaos:
     def _settle(self) -> None:
         """Wait until all is read, nothing waits and nothing runs, and has not for some seconds."""
         since = time.monotonic()
-        bootstrap, group, topic = self.stack.state.bootstrap, self.target.group, self.target.topic
-        end = client.end(bootstrap, topic)
 
         def quiet() -> bool:
             nonlocal since
             pending = queueing.pending(self._metadata, [self.target.dag])
-            if pending or client.committed(bootstrap, group, topic) < end:
+            if pending or not self._source.is_read():
                 since = time.monotonic()
             return time.monotonic() - since > QUIET
 
@@ -310,14 +342,22 @@ class _Chaos:
 
     def _stop_broker(self) -> None:
         """Take the broker away at that moment, and bring it back."""
-        broker = self.stack.broker
+        part = self._source.part
         try:
             with self._at_the_gate():
-                self.stack.stop_part(broker.name)
+                self.stack.stop_part(part)
             time.sleep(self.seconds)  # how long it lasts is what the experiment is about
         finally:
-            self.stack.start_part(broker.name)
+            self._start(part)
+
+    def _start(self, part: str) -> None:
+        """Start a part and wait until it answers."""
+        broker = self.stack.broker
+        if part == broker.name:
+            self.stack.start_part(part)
             _quietly(lambda: broker.healthy(self.stack.state), USUAL)
+        else:
+            self.stack.serve(part)
 
     def _cut_database(self) -> None:
         """End the connection on which the triggerer writes the event."""

@@ -16,6 +16,9 @@ from labkit.i18n import LANGUAGES, Language, language, listed
 CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
+TARGET_BROKERS = ("kafka", "sqs", "redis")
+"""Where the messages of `chaos` may come from."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -113,9 +116,10 @@ class Target:
         title: What it is, by language.
         dag: The Dag.
         asset: What its watcher watches for.
-        topic: Where its messages are sent.
-        group: The consumer group that reads them.
+        topic: Where its messages are sent: a topic, a queue or a channel.
         table: Where the Dag writes what it served, in the shop's database: `order_id` and `served_at`.
+        broker: What the topic lives in; `TARGET_BROKERS` has what there is.
+        group: The consumer group that reads it, where the broker is Kafka.
         dead: The dead-letter topic; empty where there is none.
     """
 
@@ -124,8 +128,9 @@ class Target:
     dag: str
     asset: str
     topic: str
-    group: str
     table: str
+    broker: str = "kafka"
+    group: str = ""
     dead: str = ""
 
 
@@ -375,14 +380,17 @@ class _Reader:
         at = f"chaos[{position}]"
         if not isinstance(row, dict):
             raise self.wrong(at, "dict")
-        names = ("dag", "asset", "topic", "group", "table")
+        names = ("name", "dag", "asset", "topic", "table")
         places = {key: self.need(row, key, str, f"{at}.") for key in names}
+        for key, usual in {"broker": "kafka", "group": "", "dead": ""}.items():
+            places[key] = self.need({key: usual, **row}, key, str, f"{at}.")
+        if places["broker"] not in TARGET_BROKERS:
+            raise self.wrong(f"{at}.broker", " | ".join(TARGET_BROKERS))
+        if places["broker"] == "kafka" and not places["group"]:
+            raise self.wrong(f"{at}.group", "str")
         if not places["table"].isidentifier():
             raise self.wrong(f"{at}.table", "identifier")
-        dead = self.need({"dead": "", **row}, "dead", str, f"{at}.")
-        return Target(
-            self.need(row, "name", str, f"{at}."), self.both(row, "title", str, f"{at}."), dead=dead, **places
-        )
+        return Target(title=self.both(row, "title", str, f"{at}."), **places)
 
     def targets(self) -> tuple[Target, ...]:
         rows = self.need({"chaos": [], **self.table}, "chaos", list)

@@ -86,13 +86,13 @@ def test_targets_of_the_project_have_topics_and_groups_and_dags_of_their_own() -
     targets = [target for one in config.labs() for target in one.chaos]
     assert {"kafka", "kafka-shared-stream"} <= {one.name for one in targets}
     for key in ("name", "dag", "asset", "topic", "group", "table"):
-        values = [getattr(one, key) for one in targets]
+        values = [value for one in targets if (value := getattr(one, key))]
         assert len(set(values)) == len(values), key
     for lab in config.labs():
         for target in lab.chaos:
             assert target.dag in lab.on_demand
-            assert target.topic in lab.topics
-            assert target.group in lab.connections
+            assert target.topic in {"kafka": lab.topics, "sqs": lab.queues, "redis": lab.channels}[target.broker]
+            assert (target.group in lab.connections) == (target.broker == "kafka")
             assert not target.dead or target.dead in lab.topics
 
 
@@ -109,6 +109,13 @@ def test_an_unknown_fault_is_refused_with_those_there_are(language: str, lab: Ca
     told = lab("chaos", "kafka", "earthquake", "--lang", language)
     assert told.code == USAGE
     assert "kill-triggerer" in told.err
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_fault_that_would_show_what_is_not_so_is_refused(language: str, lab: Callable[..., Outcome]) -> None:
+    told = lab("chaos", "sqs", "stop-broker", "--lang", language)
+    assert told.code == USAGE
+    assert "stop-broker" in told.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["kafka"], ["kafka", "none", "--seconds", "-1"], ["kafka", "none", "x"]])

@@ -49,8 +49,10 @@ COLUMNS = {
 def command(scheme: str, fault: str, *, seconds: float | None, json: bool) -> None:
     """Let something go wrong."""
     lab, target = config.find_target(scheme)
+    faults = [one for one in chaos.FAULTS if chaos.applies(target, one)] if fault == "all" else [fault]
+    for one in faults:
+        chaos.check(target, one)
     stack = session.having(lab)
-    faults = chaos.FAULTS if fault == "all" else (fault,)
     with session.interruptible():
         session.wait_for_interface(stack)
         outcomes = [_run(stack, target, one, seconds, silent=json) for one in faults]
