@@ -376,11 +376,20 @@ class _Chaos:
         """Send the same message twice, as a producer does that did not hear the broker's answer."""
         self._send("2")
         _quietly(lambda: self._is_served("2"), USUAL)
-        self._send("2")
+        with self._arriving():
+            self._send("2")
 
     def _poison(self) -> None:
         """Send a message that nobody can read."""
-        self._publish("poison", POISON)
+        with self._arriving():
+            self._publish("poison", POISON)
+
+    @contextlib.contextmanager
+    def _arriving(self) -> Iterator[None]:
+        """Wait until what the block sends is an event or a dead letter: what comes next is not to be mixed up in it."""
+        event, dead = queueing.mark(self._metadata).event, self._dead()
+        yield
+        _quietly(lambda: queueing.mark(self._metadata).event > event or self._dead() > dead, USUAL / 2)
 
 
 def delays(sent: Sequence[tuple[str, dt.datetime]], servings: Sequence[tuple[str, dt.datetime]]) -> tuple[float, ...]:
