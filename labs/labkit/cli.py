@@ -19,8 +19,8 @@ from labkit.i18n import listed, t
 from labkit.ui import draw_picture
 
 COMMANDS = (
-    "start", "stop", "status", "open", "publish", "events", "race", "collapse", "verify", "hint", "reset",
-    "restart", "logs", "doctor", "site", "test", "bench", "passports", "completion",
+    "start", "stop", "status", "open", "publish", "events", "race", "collapse", "chaos", "verify", "hint",
+    "reset", "restart", "logs", "doctor", "site", "test", "bench", "passports", "completion",
 )  # fmt: skip
 """In the order in which people meet them."""
 

