@@ -104,6 +104,36 @@ class Collapse:
     recorded: Path
 
 
+CHAOS_KINDS = ("kafka", "sqs", "redis", "file")
+"""Where the messages of a scheme can go in."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A way of taking messages that `chaos` tries faults on.
+
+    Attributes:
+        name: Its name on the command line.
+        title: What it is, by language.
+        kind: Where its messages go in; `CHAOS_KINDS` has the kinds.
+        source: The topic, queue, channel or file.
+        dag: The Dag that takes them; it writes a line to the table `ledger` for each.
+        dead: The topic for dead letters; empty where there is none.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    kind: str
+    source: str
+    dag: str
+    dead: str = ""
+
+    @property
+    def group(self) -> str:
+        """The consumer group of a scheme on Kafka, named like its connection."""
+        return "kafka_" + self.source.replace("-", "_")
+
+
 @dataclass(frozen=True)
 class Lab:
     """One lab: a folder, its Dags, what it needs from the stack, its steps.
@@ -117,6 +147,7 @@ class Lab:
         racers: Dags that `race` can let run against each other.
         collapse: What `collapse` runs.
         page: The name of its first page and notebook.
+        chaos: What `chaos` tries faults on.
     """
 
     folder: Path
@@ -132,6 +163,7 @@ class Lab:
     racers: tuple[Racer, ...] = ()
     collapse: Collapse | None = None
     page: str = ""
+    chaos: tuple[Scheme, ...] = ()
     queues: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
 
@@ -245,6 +277,11 @@ def find_collapse() -> tuple[Lab, Collapse]:
     return next((one, one.collapse) for one in labs() if one.collapse)
 
 
+def find_chaos() -> Lab:
+    """Return the lab that has what `chaos` tries faults on."""
+    return next(one for one in labs() if one.chaos)
+
+
 class _Reader:
     """Takes values out of one `lab.toml` and says precisely which of them is missing or of the wrong kind."""
 
@@ -332,6 +369,17 @@ class _Reader:
         places = [folder / self.need(table, key, str, at) for key in ("dags", "newer", "recorded")]
         return Collapse(tuple(self.case(row, position) for position, row in enumerate(rows, start=1)), *places)
 
+    def chaos(self) -> tuple[Scheme, ...]:
+        schemes = []
+        for position, row in enumerate(self.need({"chaos": [], **self.table}, "chaos", list), start=1):
+            at = f"chaos[{position}]."
+            title = self.both(row, "title", str, at)
+            name, kind, source, dag = (self.need(row, key, str, at) for key in ("name", "kind", "source", "dag"))
+            if kind not in CHAOS_KINDS:
+                raise self.wrong(f"{at}kind", " | ".join(CHAOS_KINDS))
+            schemes.append(Scheme(name, title, kind, source, dag, self.need({"dead": "", **row}, "dead", str, at)))
+        return tuple(schemes)
+
     def first_event(self) -> FirstEvent | None:
         first = self.optional("first_event")
         if not first:
@@ -360,6 +408,7 @@ def _read(path: Path) -> Lab:
         on_demand=reader.texts(table, "on_demand", ""),
         racers=reader.racers(),
         collapse=reader.collapse(path.parent),
+        chaos=reader.chaos(),
         page=reader.need({"page": path.parent.name, **table}, "page", str),
         queues=reader.texts(sqs, "queues", "sqs."),
         channels=reader.texts(redis, "channels", "redis."),

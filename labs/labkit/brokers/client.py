@@ -110,6 +110,48 @@ def members(bootstrap: str, groups: Sequence[str]) -> dict[str, int]:
     }
 
 
+def ends(bootstrap: str, group: str, topic: str) -> tuple[int, int]:
+    """Return the offset that a group has committed on a topic's only partition, and the one the next message gets.
+
+    Raises:
+        LabError: The broker does not answer.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0, "error_cb": _quiet})
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
+        place = consumer.committed([TopicPartition(topic, 0)], timeout=_PATIENCE)[0]
+        return max(0, place.offset), end
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+
+
+def headers(bootstrap: str, topic: str, offset: int) -> list[tuple[str, str, str]]:
+    """Return value, and key and value of each header, of the messages from an offset on.
+
+    Raises:
+        LabError: The broker does not answer, or sends an error.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "lab", "log_level": 0, "error_cb": _quiet})
+    found = []
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
+        consumer.assign([TopicPartition(topic, 0, offset)])
+        for message in consumer.consume(end - offset, timeout=_PATIENCE) if end > offset else ():
+            text = (message.value() or b"").decode(errors="backslashreplace")
+            found += [(text, key, (value or b"").decode()) for key, value in message.headers() or [("", b"")]]
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+    return found
+
+
 def skip_to_end(bootstrap: str, group: str, topic: str) -> None:
     """Have a group without members go on at the end of a topic: what was sent before is not read again.
 

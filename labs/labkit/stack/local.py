@@ -47,17 +47,23 @@ AIRFLOW_PARTS = {
     "execution-api": ("api-server", "--apps", "execution"),
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
+    "triggerer-2": ("triggerer", "--skip-serve-logs"),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "api-server": ("api-server", "--apps", "core"),
 }
-"""Airflow's processes and their commands, in the order in which an event needs them."""
+"""Airflow's processes and their commands, in the order in which an event needs them.
+
+The second triggerer runs on demand. Neither serves logs by HTTP, so it needs no port of its own.
+"""
 
 NURSERY = Path(nursery.__file__)
 HOLDS = 20
 """How often to try to hold a part at a moment at which it has no transaction open."""
 SERVED = {moto.NAME: moto, redis.NAME: redis}
 """Servers that run once a lab asks for them."""
-ON_DEMAND = frozenset({"notebook", *SERVED})
+SECOND = "triggerer-2"
+"""The triggerer that takes over from the first, or shares its work."""
+ON_DEMAND = frozenset({"notebook", SECOND, *SERVED})
 """Parts that run only when asked for."""
 
 
@@ -236,6 +242,16 @@ class LocalStack:
         if name == moto.NAME:
             labs = [lab for lab in config.labs() if lab.name in self.state.labs]
             moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
+
+    def retire(self, name: str) -> None:
+        """Stop a part that runs on demand; returns when it is gone. Harmless where it does not run."""
+        self.check_part(name)
+        supervisor.stop(self.state.folder, name)
+
+    def tree(self, part: str) -> list[psutil.Process]:
+        """Return a part's own process and all that it started; empty where it does not run."""
+        process = owned.find(self.state, self._process(part))
+        return [process, *process.children(recursive=True)] if process else []
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""

@@ -1,0 +1,1 @@
+"""What the shop needs so that an order is neither lost nor taken twice."""
