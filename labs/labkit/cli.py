@@ -19,7 +19,7 @@ from labkit.i18n import listed, t
 from labkit.ui import draw_picture
 
 COMMANDS = (
-    "start", "stop", "status", "open", "publish", "events", "race", "collapse", "verify", "hint", "reset",
+    "start", "stop", "status", "open", "publish", "events", "race", "collapse", "chaos", "verify", "hint", "reset",
     "restart", "logs", "doctor", "site", "test", "bench", "completion",
 )  # fmt: skip
 """In the order in which people meet them."""

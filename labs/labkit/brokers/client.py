@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -110,48 +111,6 @@ def members(bootstrap: str, groups: Sequence[str]) -> dict[str, int]:
     }
 
 
-def ends(bootstrap: str, group: str, topic: str) -> tuple[int, int]:
-    """Return the offset that a group has committed on a topic's only partition, and the one the next message gets.
-
-    Raises:
-        LabError: The broker does not answer.
-    """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
-
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0, "error_cb": _quiet})
-    try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
-        place = consumer.committed([TopicPartition(topic, 0)], timeout=_PATIENCE)[0]
-        return max(0, place.offset), end
-    except KafkaException as error:
-        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
-    finally:
-        consumer.close()
-
-
-def headers(bootstrap: str, topic: str, offset: int) -> list[tuple[str, str, str]]:
-    """Return value, and key and value of each header, of the messages from an offset on.
-
-    Raises:
-        LabError: The broker does not answer, or sends an error.
-    """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
-
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "lab", "log_level": 0, "error_cb": _quiet})
-    found = []
-    try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
-        consumer.assign([TopicPartition(topic, 0, offset)])
-        for message in consumer.consume(end - offset, timeout=_PATIENCE) if end > offset else ():
-            text = (message.value() or b"").decode(errors="backslashreplace")
-            found += [(text, key, (value or b"").decode()) for key, value in message.headers() or [("", b"")]]
-    except KafkaException as error:
-        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
-    finally:
-        consumer.close()
-    return found
-
-
 def skip_to_end(bootstrap: str, group: str, topic: str) -> None:
     """Have a group without members go on at the end of a topic: what was sent before is not read again.
 
@@ -168,6 +127,71 @@ def skip_to_end(bootstrap: str, group: str, topic: str) -> None:
         raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
     finally:
         consumer.close()
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message as it lies on a topic.
+
+    Attributes:
+        offset: Its place.
+        value: What was sent, None where that was nothing.
+        headers: What came with it.
+    """
+
+    offset: int
+    value: bytes | None
+    headers: dict[str, str]
+
+
+def letters(bootstrap: str, topic: str, since: int = 0) -> list[Letter]:
+    """Return what lies on a topic of one partition, and leave it there.
+
+    Args:
+        bootstrap: The broker's address.
+        topic: Which one.
+        since: The first offset that counts.
+
+    Raises:
+        LabError: The broker does not answer.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    settings = {"bootstrap.servers": bootstrap, "group.id": "lab", "enable.auto.commit": False, "log_level": 0}
+    consumer = Consumer({**settings, "error_cb": _quiet})
+    try:
+        low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
+        begin = max(low, since)
+        consumer.assign([TopicPartition(topic, 0, begin)])
+        found = consumer.consume(high - begin, timeout=_PATIENCE) if high > begin else []
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+    return [_letter(one) for one in found]
+
+
+def _letter(message: Any) -> Letter:
+    headers = {key: value.decode() for key, value in message.headers() or []}
+    return Letter(message.offset(), message.value(), headers)
+
+
+def committed(bootstrap: str, group: str, topic: str) -> int:
+    """Return the offset that a group goes on at, 0 where it has committed none.
+
+    Raises:
+        LabError: The broker does not answer.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0, "error_cb": _quiet})
+    try:
+        (place,) = consumer.committed([TopicPartition(topic, 0)], timeout=_PATIENCE)
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+    return max(0, place.offset)
 
 
 def create_topics(bootstrap: str, topics: Iterable[str]) -> None:
@@ -209,7 +233,7 @@ def _finish(made: Any, exception: type[Exception], codes: Any) -> None:
         raise
 
 
-def publish(bootstrap: str, topic: str, values: Sequence[str]) -> list[Message]:
+def publish(bootstrap: str, topic: str, values: Sequence[str | bytes]) -> list[Message]:
     """Send the values in order; returns when the broker has acknowledged all of them.
 
     Raises:
@@ -263,10 +287,10 @@ class Sender:
         """Note how far the producer is with its id: only its statistics tell (`eos.idemp_state`, STATISTICS.md)."""
         self._id_state = json.loads(statistics)["eos"]["idemp_state"]
 
-    def send(self, topic: str, value: str) -> None:
+    def send(self, topic: str, value: str | bytes) -> None:
         """Hand one value over; it is on its way when this returns."""
         self._count += 1
-        self._producer.produce(topic, value.encode(), on_delivery=self._delivered)
+        self._producer.produce(topic, value, on_delivery=self._delivered)
         self._producer.poll(0)
 
     def _delivered(self, error: Any, message: Any) -> None:
@@ -275,7 +299,7 @@ class Sender:
             return
         _, milliseconds = message.timestamp()
         when = datetime.fromtimestamp(milliseconds / 1000, UTC)
-        text = message.value().decode()
+        text = message.value().decode(errors="backslashreplace")
         self._done.append(Message(message.topic(), text, message.partition(), message.offset(), when))
 
     def finish(self) -> list[Message]:

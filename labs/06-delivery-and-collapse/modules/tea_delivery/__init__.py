@@ -1,1 +1,0 @@
-"""What the shop needs so that an order is neither lost nor taken twice."""
