@@ -1,0 +1,60 @@
+"""Eight orders and one that is none: a run each, and the bad one's message on a dead-letter topic.
+
+The shape is that of Airflow's own end-to-end test of event-driven scheduling (`airflow-e2e-tests`, Apache License 2.0):
+what it expects of Airflow has to hold here too.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from airflow.providers.apache.kafka.operators.produce import ProduceToTopicOperator
+from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
+from airflow.sdk import DAG, Asset, AssetWatcher, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+OPTIONS = {"catchup": False, "is_paused_upon_creation": True, "tags": ["lab-06"]}
+
+
+def nine_messages():
+    """Yield eight orders and what is no order, as pairs of key and value."""
+    for number in range(1, 9):
+        yield str(number), json.dumps({"order_id": number, "cups": number})
+    yield "9", "malformed"
+
+
+with DAG("send_nine", schedule=None, **OPTIONS):
+    ProduceToTopicOperator(task_id="send", kafka_config_id="kafka_nine", topic="nine", producer_function=nine_messages)
+
+# [nine]
+one_message = MessageQueueTrigger(scheme="kafka", topics=["nine"], kafka_config_id="kafka_nine", poll_timeout=0.05)
+nine = Asset("nine_orders", watchers=[AssetWatcher("nine", trigger=one_message)])
+
+with DAG("serve_nine", schedule=nine, **OPTIONS):
+
+    @task(retries=2, retry_delay=timedelta(seconds=1))
+    def serve_one(triggering_asset_events):
+        """Read what this run was given; an order that is none makes it fail, again and again."""
+        return [json.loads(event.extra["payload"])["cups"] for event in triggering_asset_events[nine]]
+
+    def dead_letters():
+        """Yield the messages of a run that could not serve them."""
+        for event in get_current_context()["triggering_asset_events"][nine]:
+            yield "serve_nine", json.dumps({"reason": "serve_one failed", "value": event.extra["payload"]})
+
+    bury = ProduceToTopicOperator(
+        task_id="bury",
+        trigger_rule="all_failed",
+        kafka_config_id="kafka_nine",
+        topic="nine-dead",
+        producer_function=dead_letters,
+    )
+
+    @task
+    def admit():
+        """Fail: a run is what its last task is, and burying an order is not serving it."""
+        raise AirflowFailException("The order was not served. Its message is on nine-dead.")
+
+    serve_one() >> bury >> admit()
+# [/nine]

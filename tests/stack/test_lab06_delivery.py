@@ -1,0 +1,108 @@
+"""Lab 06, second half, on a real stack: each order once in effect, bad ones on the dead-letter topic, nine messages."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from driver import until
+
+from labkit.airflow import queueing
+from labkit.airflow.api import Api
+from labkit.brokers import client, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from driver import Checkout
+
+WATCHED = {"serve_once": "careful_orders", "serve_nine": "nine_orders"}
+"""Dag → its asset."""
+
+
+@pytest.fixture(scope="module")
+def watching(checkout: Checkout) -> Iterator[Checkout]:
+    """The stack with both Dags un-paused and watched."""
+    if not checkout.whole:
+        checkout.lab("start", "--no-site")
+    stack = checkout.stack
+    stack.start_part("api-server")
+    with stack.metadata() as metadata, Api(stack.state, 30) as api:
+        until(lambda: WATCHED.keys() <= metadata.dags().keys(), "the Dags to be parsed", 90)
+        for dag in (*WATCHED, "send_nine"):
+            api.set_paused(dag, paused=False)
+        for dag in WATCHED:
+            api.reparse(dag)
+        watched = lambda: {one.asset for one in metadata.watchers() if one.triggerer}  # noqa: E731
+        until(lambda: set(WATCHED.values()) <= watched(), "the watchers", 60)
+        yield checkout
+        for dag in (*WATCHED, "send_nine"):
+            api.set_paused(dag, paused=True)
+        for dag in WATCHED:
+            api.reparse(dag)
+        until(lambda: not set(WATCHED.values()) & watched(), "the watchers to go", 60)
+
+
+def served(checkout: Checkout) -> list[str]:
+    """Return what has been served, in order; nothing where nobody was ever."""
+    columns, rows = shop.run(checkout.stack.state, "SELECT to_regclass('served_once') AS there")
+    del columns
+    if rows[0]["there"] is None:
+        return []
+    return [row["order_id"] for row in shop.run(checkout.stack.state, "SELECT order_id FROM served_once")[1]]
+
+
+def test_each_order_is_served_once_and_what_is_none_is_a_dead_letter_with_its_reason(watching: Checkout) -> None:
+    stack, mark = watching.stack, f"{time.time_ns():x}"
+    bootstrap = stack.state.bootstrap
+    before = client.letters(bootstrap, "careful-dead")
+    orders = [f"{mark}-{number}" for number in range(1, 5)]
+    good = [json.dumps({"order_id": order}) for order in orders]
+    bad = {b"malformed": "not JSON: Expecting value", b"\xff\xfe": "not UTF-8", b"{}": "no order_id"}
+    # Doubles: right behind each other, and apart.
+    messages: list[Any] = [good[0], good[0], good[1], *bad, good[2], good[1], good[3], good[0]]
+    sent = client.publish(bootstrap, "careful", messages)
+    end = max(one.offset for one in sent) + 1
+    with stack.metadata() as metadata:
+        begin_runs = metadata.rows("SELECT count(*) AS n FROM dag_run WHERE dag_id = 'serve_once'")[0]["n"]
+        until(lambda: set(orders) <= set(served(watching)), "every order to be served", 90)
+        # Nothing is read again: the group goes on behind the last message.
+        until(lambda: client.committed(bootstrap, "kafka_careful", "careful") == end, "the offset to be committed", 60)
+        until(lambda: not queueing.pending(metadata, ["serve_once"]), "all runs to end", 60)
+        states = metadata.rows("SELECT state FROM dag_run WHERE dag_id = 'serve_once'")
+        assert {row["state"] for row in states} == {"success"}
+        assert len(states) >= begin_runs
+        texts = metadata.rows("SELECT extra::text AS extra FROM asset_event WHERE extra::text LIKE %s", [f"%{mark}%"])
+    assert len(texts) == len(messages) - len(bad), "an event for each good message, doubles included"
+    assert sorted(one for one in served(watching) if one in orders) == orders
+    dead = client.letters(bootstrap, "careful-dead", len(before))
+    assert {one.value: one.headers["reason"] for one in dead} == bad
+    assert len(dead) == len(bad)
+    assert {one.headers["topic"] for one in dead} == {"careful"}
+    offsets = [one.offset for one in sent][3:6]
+    assert [int(one.headers["offset"]) for one in dead] == offsets
+
+
+def test_what_airflows_own_end_to_end_test_expects_of_nine_messages_holds(watching: Checkout) -> None:
+    stack = watching.stack
+    bootstrap = stack.state.bootstrap
+
+    def ended() -> list[str]:
+        query = "SELECT state FROM dag_run WHERE dag_id = 'serve_nine' AND state IN ('success', 'failed')"
+        return [row["state"] for row in metadata.rows(query)]
+
+    ends = {topic: len(client.letters(bootstrap, topic)) for topic in ("nine", "nine-dead")}
+    with stack.metadata() as metadata, Api(stack.state, 30) as api:
+        before = ended()
+        api.call("POST", "dags/send_nine/dagRuns", json={"logical_date": None})
+        until(lambda: len(ended()) >= len(before) + 9, "nine runs to end", 150, 0.5)
+        until(lambda: not queueing.pending(metadata, ["serve_nine"]), "no more runs")
+        after = ended()
+    assert len(after) - len(before) == 9
+    assert after.count("success") - before.count("success") == 8
+    assert after.count("failed") - before.count("failed") == 1
+    assert len(client.letters(bootstrap, "nine")) - ends["nine"] == 9
+    (dead,) = client.letters(bootstrap, "nine-dead", ends["nine-dead"])
+    assert json.loads(dead.value or b"") == {"reason": "serve_one failed", "value": "malformed"}
