@@ -50,8 +50,9 @@ FREEZE = 45.0
 """Seconds that a triggerer is frozen for: longer than Airflow waits before it gives its triggers away (30)."""
 READY = 90.0
 """Seconds until everything runs and the first message is handled."""
-TAKEN = 20.0
-"""Seconds until a message that is sent while the parent is held is taken."""
+TAKEN = 8.0
+"""Seconds for a message to be taken that is sent while the parent is held. Who acknowledges only what is stored gives
+no sign of having taken it, and has had time for it when these are over: it looks 20 times a second."""
 RECOVERED = 150.0
 """Seconds after a fault until whatever comes after that is told as lost."""
 AGAIN = {"redis": 3.0}
@@ -60,12 +61,18 @@ AGAIN_OTHERS = 9.0
 _BETWEEN = 0.2
 
 TABLES = """
-    CREATE TABLE IF NOT EXISTS ledger (
-        id bigserial PRIMARY KEY, dag text NOT NULL, order_key text NOT NULL,
-        at timestamptz NOT NULL DEFAULT clock_timestamp()
+    CREATE TABLE IF NOT EXISTS served_by_dial (
+        dag text NOT NULL, order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp()
     );
-    CREATE TABLE IF NOT EXISTS handled (dag text, order_key text, PRIMARY KEY (dag, order_key))
+    CREATE TABLE IF NOT EXISTS served_plainly (order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE TABLE IF NOT EXISTS served_lists (order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE TABLE IF NOT EXISTS served_once (
+        order_id text PRIMARY KEY,
+        event_at timestamptz NOT NULL,
+        served_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    )
 """
+SHARED_TABLE = "served_by_dial"
 
 
 @dataclass(frozen=True)
@@ -79,10 +86,10 @@ class Cell:
         events: Asset events that they became.
         runs: Dag runs that these started, those included that fetched stranded events.
         failed: How many of the runs failed.
-        processed: Lines in the shop's ledger.
-        lost: Messages without a line.
-        doubled: Lines too many.
-        late: Seconds from sending the second message to its line; None where there is none.
+        processed: How often one was served.
+        lost: Messages that were not served.
+        doubled: How often one was served once more.
+        late: Seconds from sending the second message (of poison, the third) until it was served; None where it was not.
         dead: Reasons that dead letters carry.
     """
 
@@ -165,12 +172,13 @@ class _Turn:
     _sent: dict[tuple[str, str], float] = field(default_factory=dict)
     _files: int = 0
     _dead: dict[str, int] = field(default_factory=dict)
+    _offsets: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> list[Cell]:
         shop.run(self.stack.state, TABLES)
         self._mark = queueing.mark(self.metadata)
         self._key = f"{self.fault}-{self._mark.event}-{self._mark.run}"
-        self._line = int(self._shop("SELECT coalesce(max(id), 0) AS id FROM ledger")[0]["id"])
+        self._since = self._shop("SELECT clock_timestamp() AS now")[0]["now"]
         mine = {part for part in ("aws", "redis") if not self.stack.tree(part)}
         try:
             self.tell("ready")
@@ -211,9 +219,8 @@ class _Turn:
         state = self.stack.state
         if scheme.kind == "kafka":
             client.skip_to_end(state.bootstrap, scheme.group, scheme.source)
-            (self._folder / f"{scheme.dag}.seen").unlink(missing_ok=True)
             if scheme.dead:
-                self._dead[scheme.name] = client.ends(state.bootstrap, "lab", scheme.dead)[1]
+                self._dead[scheme.name] = len(client.letters(state.bootstrap, scheme.dead))
         elif scheme.kind == "sqs":
             moto.client(state, "sqs").purge_queue(QueueUrl=moto.queue_url(scheme.source))
         elif scheme.kind == "file":
@@ -251,10 +258,11 @@ class _Turn:
 
     def _send(self, scheme: Scheme, number: int | str, text: str | None = None) -> None:
         state = self.stack.state
-        value = text or json.dumps({"order": self._order(number)})
+        value = text or json.dumps({"order_id": self._order(number)})
         self._sent.setdefault((scheme.name, str(number)), time.time())
         if scheme.kind == "kafka":
-            client.publish(state.bootstrap, scheme.source, [value])
+            (message,) = client.publish(state.bootstrap, scheme.source, [value])
+            self._offsets[scheme.name] = message.offset
         elif scheme.kind == "sqs":
             moto.publish(state, scheme.source, [value])
         elif scheme.kind == "redis":
@@ -273,24 +281,23 @@ class _Turn:
         return shop.run(self.stack.state, query, values or None)[1]
 
     def _lines(self, scheme: Scheme, number: int | str) -> list[float]:
-        """Return when the ledger got a line for an order. A file does not say: its lines are taken in turn."""
-        query = (
-            "SELECT order_key, extract(epoch FROM at) AS at FROM ledger WHERE dag = %(dag)s AND id > %(id)s ORDER BY id"
-        )
-        rows = self._shop(query, dag=scheme.dag, id=self._line)
+        """Return when an order was served. A file does not say: its lines are taken in turn."""
+        mine = "dag = %(dag)s AND" if scheme.table == SHARED_TABLE else ""
+        query = f"""
+            SELECT order_id, extract(epoch FROM served_at) AS at FROM {scheme.table}
+            WHERE {mine} served_at > %(since)s ORDER BY served_at
+        """
+        rows = self._shop(query, dag=scheme.dag, since=self._since)
         if scheme.kind == "file":
             return [float(row["at"]) for row in rows][int(number) - 1 :] if isinstance(number, int) else []
-        return [float(row["at"]) for row in rows if row["order_key"] == self._order(number)]
+        return [float(row["at"]) for row in rows if row["order_id"] == self._order(number)]
 
     def _taken(self, scheme: Scheme) -> bool:
         """Tell whether the message that was just sent has been taken, as seen from outside of Airflow."""
         state = self.stack.state
         if scheme.kind == "kafka":
-            marks = self._folder / f"{scheme.dag}.seen"
-            if marks.exists() and self._order(2) in marks.read_text(encoding="utf-8"):
-                return True
-            committed, end = client.ends(state.bootstrap, scheme.group, scheme.source)
-            return committed >= end
+            committed = client.committed(state.bootstrap, scheme.group, scheme.source)
+            return committed > self._offsets[scheme.name]
         if scheme.kind == "sqs":
             return self._in_queue(scheme)[0] == 0
         if scheme.kind == "redis":  # who has heard one message stops listening
@@ -457,8 +464,8 @@ class _Turn:
             late, published = self._late(scheme, 2 if self.fault != "poison" else 3), 3
         dead: tuple[str, ...] = ()
         if scheme.dead:
-            letters = client.headers(self.stack.state.bootstrap, scheme.dead, self._dead[scheme.name])
-            dead = tuple(value for text, header, value in letters if header == "reason" and self._key in text)
+            letters = client.letters(self.stack.state.bootstrap, scheme.dead, self._dead[scheme.name])
+            dead = tuple(one.headers["reason"] for one in letters if self._key.encode() in (one.value or b""))
         return Cell(
             scheme.name, self.fault, published, count, runs["n"], runs["failed"], processed, lost, doubled, late, dead
         )

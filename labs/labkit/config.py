@@ -117,7 +117,9 @@ class Scheme:
         title: What it is, by language.
         kind: Where its messages go in; `CHAOS_KINDS` has the kinds.
         source: The topic, queue, channel or file.
-        dag: The Dag that takes them; it writes a line to the table `ledger` for each.
+        dag: The Dag that serves them.
+        table: The table of the shop's database that gets a line for each: `order_id`, `served_at`, and `dag` where
+            Dags share it.
         dead: The topic for dead letters; empty where there is none.
     """
 
@@ -126,6 +128,7 @@ class Scheme:
     kind: str
     source: str
     dag: str
+    table: str
     dead: str = ""
 
     @property
@@ -374,10 +377,13 @@ class _Reader:
         for position, row in enumerate(self.need({"chaos": [], **self.table}, "chaos", list), start=1):
             at = f"chaos[{position}]."
             title = self.both(row, "title", str, at)
-            name, kind, source, dag = (self.need(row, key, str, at) for key in ("name", "kind", "source", "dag"))
+            keys = ("name", "kind", "source", "dag", "table")
+            name, kind, source, dag, table = (self.need(row, key, str, at) for key in keys)
             if kind not in CHAOS_KINDS:
                 raise self.wrong(f"{at}kind", " | ".join(CHAOS_KINDS))
-            schemes.append(Scheme(name, title, kind, source, dag, self.need({"dead": "", **row}, "dead", str, at)))
+            schemes.append(
+                Scheme(name, title, kind, source, dag, table, self.need({"dead": "", **row}, "dead", str, at))
+            )
         return tuple(schemes)
 
     def first_event(self) -> FirstEvent | None:

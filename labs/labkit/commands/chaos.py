@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from labkit.config import Scheme
 
 EVERY = "all"
-"""In place of a scheme's name: all those that need no code of the learner's."""
-YOURS = "yours"
+"""In place of a scheme's name."""
 
 
 @click.command("chaos", cls=Command)
@@ -62,7 +61,7 @@ def _names(schemes: Sequence[Scheme]) -> str:
 
 def _schemes(known: Sequence[Scheme], name: str) -> list[Scheme]:
     if name == EVERY:
-        return [one for one in known if one.name != YOURS]
+        return list(known)
     found = [one for one in known if one.name == name]
     if not found:
         raise usage_error("chaos.unknown_scheme", scheme=name, known=_names(known))
