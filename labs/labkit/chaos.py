@@ -64,15 +64,21 @@ TABLES = """
     CREATE TABLE IF NOT EXISTS served_by_dial (
         dag text NOT NULL, order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp()
     );
-    CREATE TABLE IF NOT EXISTS served_plainly (order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp());
-    CREATE TABLE IF NOT EXISTS served_lists (order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE TABLE IF NOT EXISTS served_plainly (
+        order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    );
+    CREATE TABLE IF NOT EXISTS served_lists (
+        order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    );
     CREATE TABLE IF NOT EXISTS served_once (
         order_id text PRIMARY KEY,
         event_at timestamptz NOT NULL,
         served_at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
 """
+"""The tables that Dags serve into, as their tasks make them at the first order, but here before it."""
 SHARED_TABLE = "served_by_dial"
+"""The one that several Dags share, and that has a column `dag` for it."""
 
 
 @dataclass(frozen=True)
@@ -283,10 +289,10 @@ class _Turn:
     def _lines(self, scheme: Scheme, number: int | str) -> list[float]:
         """Return when an order was served. A file does not say: its lines are taken in turn."""
         mine = "dag = %(dag)s AND" if scheme.table == SHARED_TABLE else ""
-        query = f"""
-            SELECT order_id, extract(epoch FROM served_at) AS at FROM {scheme.table}
-            WHERE {mine} served_at > %(since)s ORDER BY served_at
-        """
+        query = (
+            f"SELECT order_id, extract(epoch FROM served_at) AS at FROM {scheme.table} "  # noqa: S608  from lab.toml
+            f"WHERE {mine} served_at > %(since)s ORDER BY served_at"
+        )
         rows = self._shop(query, dag=scheme.dag, since=self._since)
         if scheme.kind == "file":
             return [float(row["at"]) for row in rows][int(number) - 1 :] if isinstance(number, int) else []
