@@ -18,18 +18,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from labkit.airflow import queueing
 from labkit.airflow.api import Api
 from labkit.brokers import client, moto, redis, shop
 from labkit.errors import LabError
+from labkit.stack import owned
 from labkit.stack.local import SECOND
 from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    import psutil
 
     from labkit.airflow.metadata import Metadata
     from labkit.config import Lab, Scheme
@@ -332,17 +333,17 @@ class _Turn:
     def _kill(self) -> None:
         """Kill the triggerer between taking a message and storing its event."""
         with self._in_between() as processes:
-            _each(processes, psutil.Process.kill)
+            owned.each(processes, "kill")
 
     def _freeze(self) -> None:
         """Freeze it at that moment until another one has its triggers, and let it go on."""
         self._start_second()
         with self._in_between() as processes:
-            _each(processes, psutil.Process.suspend)
+            owned.each(processes, "suspend")
             try:
                 time.sleep(FREEZE)  # the fault itself
             finally:
-                _each(processes[1:], psutil.Process.resume)  # the parent goes on when the block ends
+                owned.each(processes[1:], "resume")  # the parent goes on when the block ends
 
     def _database(self) -> None:
         """End all connections to the databases at that moment."""
@@ -356,7 +357,7 @@ class _Turn:
         """Stop the brokers with a message in them, and start them again."""
         self._await_listeners(READY)
         processes = self.stack.tree("triggerer")
-        _each(processes, psutil.Process.suspend)
+        owned.each(processes, "suspend")
         kinds = {one.kind for one in self.schemes}
         try:
             self._send_all(2)
@@ -368,17 +369,17 @@ class _Turn:
             if "redis" in kinds:
                 self.stack.serve(redis.NAME)
         finally:
-            _each(processes, psutil.Process.resume)
+            owned.each(processes, "resume")
 
     def _scheduler(self) -> None:
         """Kill the scheduler, and send a message at once."""
-        _each(self.stack.tree("scheduler"), psutil.Process.kill)
+        owned.each(self.stack.tree("scheduler"), "kill")
         self._send_all(2)
 
     def _two(self) -> None:
         """Kill one of two triggerers between two messages; the next comes before the other one takes over."""
         self._start_second()
-        _each(self.stack.tree("triggerer"), psutil.Process.kill)
+        owned.each(self.stack.tree("triggerer"), "kill")
         self._send_all(2)
 
     def _duplicate(self) -> None:
@@ -497,12 +498,6 @@ class _Turn:
     def _require(self, condition: Callable[[], object], seconds: float) -> None:
         if not _quietly(condition, seconds):
             raise LabError("chaos.not_ready", seconds=f"{seconds:.0f}")
-
-
-def _each(processes: Sequence[psutil.Process], what: Callable[[psutil.Process], object]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            what(process)
 
 
 def _quietly(condition: Callable[[], object], seconds: float, pause: float = _BETWEEN) -> bool:

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 EVERY = "all"
 """In place of a scheme's name."""
+COUNTS = (
+    "chaos.published",
+    "chaos.events",
+    "chaos.runs",
+    "chaos.processed",
+    "chaos.lost",
+    "chaos.doubled",
+    "chaos.late",
+)
+"""The columns of numbers."""
 
 
 @click.command("chaos", cls=Command)
@@ -73,8 +83,8 @@ def _show(cells: Sequence[Cell]) -> None:
     titles = {one.name: in_language(one.title) for one in config.find_chaos().chaos}
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(t("chaos.scheme"), no_wrap=True)
-    for key in ("published", "events", "runs", "processed", "lost", "doubled", "late"):
-        table.add_column(t(f"chaos.{key}"), justify="right")
+    for key in COUNTS:
+        table.add_column(t(key), justify="right")
     table.add_column("")
     for cell in cells:
         late = "" if cell.late is None else f"{cell.late:.0f} s"
