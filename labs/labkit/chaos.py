@@ -116,7 +116,8 @@ class Cell:
     def word(self) -> str:
         """The cell in a word: `ok`, or what went wrong."""
         if self.fault == "poison" and not (self.lost or self.doubled):
-            return "dead letter" if self.dead else "failed run" if self.failed else "vanished"
+            runs = "loops" if self.failed > 1 else "failed run"
+            return "dead letter" if self.dead else runs if self.failed else "vanished"
         wrong = [f"{count} {name}" for count, name in ((self.lost, "lost"), (self.doubled, "doubled")) if count]
         return ", ".join(wrong) or "ok"
 
@@ -144,7 +145,8 @@ def run(
     if stack.broker.name != "kafka":
         raise LabError("chaos.mock")
     chosen = [one for one in schemes if applies(one, fault)]
-    with stack.metadata() as metadata, Api(stack.state) as api:
+    stack.start_part("api-server")  # harmless where it runs
+    with stack.metadata() as metadata, Api(stack.state, READY) as api:
         missing = [one.dag for one in chosen if one.dag not in metadata.dags()]
         if missing:
             raise LabError("chaos.no_dag", dags=", ".join(missing))
@@ -177,7 +179,6 @@ class _Turn:
     metadata: Metadata
     api: Api
     _sent: dict[tuple[str, str], float] = field(default_factory=dict)
-    _files: int = 0
     _dead: dict[str, int] = field(default_factory=dict)
     _offsets: dict[str, int] = field(default_factory=dict)
 
@@ -279,7 +280,6 @@ class _Turn:
             draft = self._file(scheme).with_suffix(".new")
             draft.write_text(value, encoding="utf-8")
             draft.replace(self._file(scheme))
-            self._files += 1
 
     def _file(self, scheme: Scheme) -> Path:
         return self._folder / scheme.source
@@ -287,17 +287,21 @@ class _Turn:
     def _shop(self, query: str, **values: object) -> list[dict[str, Any]]:
         return shop.run(self.stack.state, query, values or None)[1]
 
-    def _lines(self, scheme: Scheme, number: int | str) -> list[float]:
-        """Return when an order was served. A file does not say: its lines are taken in turn."""
+    def _lines(self, scheme: Scheme, number: int) -> list[float]:
+        """Return when an order was served. A file does not say which it was: they are taken in turn."""
+        if scheme.kind == "file":
+            return self._served(scheme, "%", key="")[number - 1 :]
+        return self._served(scheme, str(number))
+
+    def _served(self, scheme: Scheme, number: str, key: str | None = None) -> list[float]:
+        """Return when the orders of this turn were served whose numbers are like a pattern of SQL."""
         mine = "dag = %(dag)s AND" if scheme.table == SHARED_TABLE else ""
         query = (
-            f"SELECT order_id, extract(epoch FROM served_at) AS at FROM {scheme.table} "  # noqa: S608  from lab.toml
-            f"WHERE {mine} served_at > %(since)s ORDER BY served_at"
+            f"SELECT extract(epoch FROM served_at) AS at FROM {scheme.table} "  # noqa: S608  names from lab.toml
+            f"WHERE {mine} served_at > %(since)s AND order_id LIKE %(order)s ORDER BY served_at"
         )
-        rows = self._shop(query, dag=scheme.dag, since=self._since)
-        if scheme.kind == "file":
-            return [float(row["at"]) for row in rows][int(number) - 1 :] if isinstance(number, int) else []
-        return [float(row["at"]) for row in rows if row["order_id"] == self._order(number)]
+        order = number if key == "" else self._order(number)
+        return [float(row["at"]) for row in self._shop(query, dag=scheme.dag, since=self._since, order=order)]
 
     def _taken(self, scheme: Scheme) -> bool:
         """Tell whether the message that was just sent has been taken, as seen from outside of Airflow."""
@@ -383,15 +387,17 @@ class _Turn:
         self._send_all(2)
 
     def _duplicate(self) -> None:
-        """Send a message twice."""
+        """Send a message twice, the second time when the first has been served."""
         for _ in range(2):
             self._await_listeners(READY)
             self._send_all(2)
+            _quietly(lambda: all(self._lines(one, 2) for one in self.schemes), READY)
 
     def _poison(self) -> None:
-        """Send what is no order."""
+        """Send what is no order, and wait until it has done what it does: it shall not share a run with the next."""
         self._await_listeners(READY)
         self._send_all(2, f"{self._order(2)}: two oolong, please")
+        _quietly(lambda: all(self._runs(one)["failed"] or self._letters(one) for one in self.schemes), 30)
 
     def _start_second(self) -> None:
         query = "SELECT max(id) AS id FROM job WHERE job_type = 'TriggererJob' AND state = 'running'"
@@ -408,21 +414,15 @@ class _Turn:
         self._await_listeners(RECOVERED)
         self._send_all(3)
         calls: dict[str, float] = {}
-        count = 0
 
         def called() -> bool:
             """Call again where a call has not come through: Airflow 3.3 strands the later of two quick events."""
-            nonlocal count
-            done = True
-            for scheme in self.schemes:
-                if scheme.kind == "file" or any(self._lines(scheme, f"call{one}") for one in range(count)):
-                    continue
-                done = False
+            waiting = [one for one in self.schemes if one.kind != "file" and not self._served(one, "call%")]
+            for scheme in waiting:
                 if time.monotonic() - calls.get(scheme.name, 0) > AGAIN.get(scheme.kind, AGAIN_OTHERS):
                     calls[scheme.name] = time.monotonic()
-                    self._send(scheme, f"call{count}")
-            count += 1
-            return done
+                    self._send(scheme, f"call{time.monotonic_ns()}")
+            return not waiting
 
         def quiet() -> bool:
             """Tell whether nothing waits anywhere."""
@@ -455,27 +455,43 @@ class _Turn:
         """
         pattern = "" if scheme.kind == "file" else f"{self._key}-[123]"
         count = self.metadata.rows(events, {"dag": scheme.dag, "id": self._mark.event, "key": pattern})[0]["n"]
-        runs = self.metadata.rows(
-            "SELECT count(*) AS n, count(*) FILTER (WHERE state = 'failed') AS failed FROM dag_run "
-            "WHERE dag_id = %(dag)s AND id > %(id)s",
-            {"dag": scheme.dag, "id": self._mark.run},
-        )[0]
+        runs = self._runs(scheme)
         if scheme.kind == "file":
             lines = len(self._lines(scheme, 1))
-            lost, doubled, processed = max(0, self._files - lines), max(0, lines - self._files), lines
-            late = self._late(scheme, 2) if not lost else None
-            published = self._files
+            lost, doubled, processed = max(0, 3 - lines), max(0, lines - 3), lines
+            late = None if lost else self._late(scheme, 2)
         else:
             found = [len(self._lines(scheme, number)) for number in numbers]
             lost, doubled, processed = found.count(0), sum(max(0, one - 1) for one in found), sum(found)
-            late, published = self._late(scheme, 2 if self.fault != "poison" else 3), 3
-        dead: tuple[str, ...] = ()
-        if scheme.dead:
-            letters = client.letters(self.stack.state.bootstrap, scheme.dead, self._dead[scheme.name])
-            dead = tuple(one.headers["reason"] for one in letters if self._key.encode() in (one.value or b""))
+            late = self._late(scheme, 2 if self.fault != "poison" else 3)
         return Cell(
-            scheme.name, self.fault, published, count, runs["n"], runs["failed"], processed, lost, doubled, late, dead
+            scheme.name,
+            self.fault,
+            published=3,
+            events=count,
+            runs=runs["n"],
+            failed=runs["failed"],
+            processed=processed,
+            lost=lost,
+            doubled=doubled,
+            late=late,
+            dead=self._letters(scheme),
         )
+
+    def _runs(self, scheme: Scheme) -> dict[str, int]:
+        """Return how many runs there were since the beginning of the turn, and how many of them failed."""
+        query = (
+            "SELECT count(*) AS n, count(*) FILTER (WHERE state = 'failed') AS failed FROM dag_run "
+            "WHERE dag_id = %(dag)s AND id > %(id)s"
+        )
+        return self.metadata.rows(query, {"dag": scheme.dag, "id": self._mark.run})[0]
+
+    def _letters(self, scheme: Scheme) -> tuple[str, ...]:
+        """Return the reasons of this turn's dead letters."""
+        if not scheme.dead:
+            return ()
+        letters = client.letters(self.stack.state.bootstrap, scheme.dead, self._dead[scheme.name])
+        return tuple(one.headers["reason"] for one in letters if self._key.encode() in (one.value or b""))
 
     def _late(self, scheme: Scheme, number: int) -> float | None:
         lines = self._lines(scheme, number)

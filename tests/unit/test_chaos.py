@@ -32,6 +32,7 @@ def cell(fault: str = "kill", **changes: object) -> Cell:
         (cell(lost=1, doubled=1), "1 lost, 1 doubled"),
         (cell("poison"), "vanished"),
         (cell("poison", failed=1), "failed run"),
+        (cell("poison", failed=3), "loops"),
         (cell("poison", dead=("not JSON",)), "dead letter"),
         (cell("poison", failed=1, lost=1), "1 lost"),
     ],
