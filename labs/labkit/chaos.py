@@ -51,9 +51,10 @@ FREEZE = 45.0
 """Seconds that a triggerer is frozen for: longer than Airflow waits before it gives its triggers away (30)."""
 READY = 90.0
 """Seconds until everything runs and the first message is handled."""
-TAKEN = 8.0
-"""Seconds for a message to be taken that is sent while the parent is held. Who acknowledges only what is stored gives
-no sign of having taken it, and has had time for it when these are over: it looks 20 times a second."""
+TAKEN = 25.0
+"""Seconds until a message that is sent while the parent is held is taken."""
+SILENT = 2.0
+"""Seconds for those to take it that give no sign of it; they look 20 times a second."""
 RECOVERED = 150.0
 """Seconds after a fault until whatever comes after that is told as lost."""
 AGAIN = {"redis": 3.0}
@@ -331,7 +332,11 @@ class _Turn:
         processes = self.stack.tree("triggerer")
         with self.stack.hold("triggerer"):
             self._send_all(2)
-            _quietly(lambda: all(self._taken(one) for one in self.schemes), TAKEN)
+            telling = [one for one in self.schemes if not one.silent]
+            if not _quietly(lambda: all(self._taken(one) for one in telling), TAKEN):
+                raise LabError("chaos.missed", schemes=", ".join(one.name for one in telling if not self._taken(one)))
+            if len(telling) < len(self.schemes):
+                time.sleep(SILENT)
             yield processes
 
     def _kill(self) -> None:

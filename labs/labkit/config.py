@@ -121,6 +121,7 @@ class Scheme:
         table: The table of the shop's database that gets a line for each: `order_id`, `served_at`, and `dag` where
             Dags share it.
         dead: The topic for dead letters; empty where there is none.
+        silent: Whether nothing outside of Airflow tells that a message was taken before its event is stored.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Scheme:
     dag: str
     table: str
     dead: str = ""
+    silent: bool = False
 
     @property
     def group(self) -> str:
@@ -381,9 +383,9 @@ class _Reader:
             name, kind, source, dag, table = (self.need(row, key, str, at) for key in keys)
             if kind not in CHAOS_KINDS:
                 raise self.wrong(f"{at}kind", " | ".join(CHAOS_KINDS))
-            schemes.append(
-                Scheme(name, title, kind, source, dag, table, self.need({"dead": "", **row}, "dead", str, at))
-            )
+            dead = self.need({"dead": "", **row}, "dead", str, at)
+            silent = self.need({"silent": False, **row}, "silent", bool, at)
+            schemes.append(Scheme(name, title, kind, source, dag, table, dead, silent))
         return tuple(schemes)
 
     def first_event(self) -> FirstEvent | None:
