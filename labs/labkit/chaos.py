@@ -55,11 +55,13 @@ TAKEN = 25.0
 """Seconds until a message that is sent while the parent is held is taken."""
 SILENT = 2.0
 """Seconds for those to take it that give no sign of it; they look 20 times a second."""
+ATTEMPTS = 3
+"""How often to turn for a fault whose moment was missed: a trigger that is being started again takes nothing."""
 RECOVERED = 150.0
 """Seconds after a fault until whatever comes after that is told as lost."""
 AGAIN = {"redis": 3.0}
 """Seconds between two messages that call stranded events in: a channel forgets those that nobody heard."""
-AGAIN_OTHERS = 9.0
+AGAIN_OTHERS = 15.0
 _BETWEEN = 0.2
 
 TABLES = """
@@ -151,7 +153,13 @@ def run(
         missing = [one.dag for one in chosen if one.dag not in metadata.dags()]
         if missing:
             raise LabError("chaos.no_dag", dags=", ".join(missing))
-        return _Turn(stack, lab, chosen, fault, tell or (lambda _: None), metadata, api).run()
+        for missed in range(ATTEMPTS):
+            try:
+                return _Turn(stack, lab, chosen, fault, tell or (lambda _: None), metadata, api).run()
+            except LabError as error:
+                if error.key != "chaos.missed" or missed == ATTEMPTS - 1:
+                    raise
+        raise AssertionError  # the last attempt returns or raises
 
 
 def save(file: Path, cells: Sequence[Cell]) -> None:
@@ -251,9 +259,17 @@ class _Turn:
         return {row["dag_id"] for row in self.metadata.rows(query)}
 
     def _await_listeners(self, seconds: float) -> None:
-        """Wait until someone listens to each channel, for what is said before is gone."""
+        """Wait until someone listens to each channel, and each consumer group has a member with a partition."""
+        state = self.stack.state
         channels = [one.source for one in self.schemes if one.kind == "redis"]
-        _quietly(lambda: all(redis.listeners(self.stack.state, one) for one in channels), seconds)
+        groups = [one.group for one in self.schemes if one.kind == "kafka"]
+
+        def listening() -> bool:
+            if groups and not all(client.members(state.bootstrap, groups).values()):
+                return False
+            return all(redis.listeners(state, one) for one in channels)
+
+        _quietly(listening, seconds)
 
     # Messages -----------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ def sqs(queue, *, delete):
         scheme="sqs",
         sqs_queue=QUEUE.format(queue),
         aws_conn_id="delivery_aws",
-        waiter_delay=1,
+        waiter_delay=0,
         wait_time_seconds=10,  # a long poll: between two of them the trigger asks Airflow for its connection again
         visibility_timeout=20,
         delete_message_on_reception=delete,
