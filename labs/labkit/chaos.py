@@ -116,13 +116,18 @@ class Cell:
     dead: tuple[str, ...] = ()
 
     @property
+    def words(self) -> list[tuple[str, int]]:
+        """What went wrong, each as a word and how often; `ok` where nothing did, and where a poison went."""
+        wrong = [(name, count) for name, count in (("lost", self.lost), ("doubled", self.doubled)) if count]
+        if wrong or self.fault != "poison":
+            return wrong or [("ok", 0)]
+        runs = "loops" if self.failed > 1 else "failed run"
+        return [("dead letter" if self.dead else runs if self.failed else "vanished", 1)]
+
+    @property
     def word(self) -> str:
-        """The cell in a word: `ok`, or what went wrong."""
-        if self.fault == "poison" and not (self.lost or self.doubled):
-            runs = "loops" if self.failed > 1 else "failed run"
-            return "dead letter" if self.dead else runs if self.failed else "vanished"
-        wrong = [f"{count} {name}" for count, name in ((self.lost, "lost"), (self.doubled, "doubled")) if count]
-        return ", ".join(wrong) or "ok"
+        """The same as a text, such as `1 lost`."""
+        return ", ".join(f"{count} {name}" if name in {"lost", "doubled"} else name for name, count in self.words)
 
 
 def applies(scheme: Scheme, fault: str) -> bool:

@@ -32,6 +32,16 @@ COUNTS = (
     "chaos.late",
 )
 """The columns of numbers."""
+WORDS = {
+    "ok": "chaos.ok",
+    "lost": "chaos.some_lost",
+    "doubled": "chaos.some_doubled",
+    "dead letter": "chaos.dead_letter",
+    "failed run": "chaos.failed_run",
+    "loops": "chaos.loops",
+    "vanished": "chaos.vanished",
+}
+"""What the engine calls what became of messages, and what people read."""
 
 
 @click.command("chaos", cls=Command)
@@ -52,6 +62,7 @@ def command(scheme: str | None, fault: str | None, *, everything: bool, again: b
         raise usage_error("chaos.meaningless", scheme=scheme, fault=fault)
     stack = session.having(lab)
     folder = paths.BUILD / "chaos"
+    grid: list[Cell] = []
     with session.interruptible():
         for place, one in enumerate(faults, start=1):
             file = folder / f"{scheme or EVERY}-{one}.json"
@@ -62,6 +73,9 @@ def command(scheme: str | None, fault: str | None, *, everything: bool, again: b
                     cells = chaos.run(stack, lab, schemes, one)
                 chaos.save(file, cells)
             _show(cells)
+            grid += cells
+    if everything:
+        _show_grid(grid, faults)
     console.print(t("chaos.saved", folder=folder.relative_to(paths.ROOT)))
 
 
@@ -94,3 +108,20 @@ def _show(cells: Sequence[Cell]) -> None:
     for cell in cells:
         for reason in cell.dead:
             console.print(f"{cell.scheme}: {t('chaos.dead', reason=reason)}")
+
+
+def _show_grid(cells: Sequence[Cell], faults: Sequence[str]) -> None:
+    """Print one row a scheme, one column a fault, and a word in each cell."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(t("chaos.scheme"), no_wrap=True)
+    for fault in faults:
+        table.add_column(fault)
+    for name in dict.fromkeys(one.scheme for one in cells):
+        mine = {one.fault: one for one in cells if one.scheme == name}
+        table.add_row(name, *(_word(mine[fault]) if fault in mine else "" for fault in faults))
+    console.print(table)
+
+
+def _word(cell: Cell) -> str:
+    """Return what a cell comes to, in the user's language."""
+    return ", ".join(t(WORDS[word], count=count) for word, count in cell.words)
