@@ -16,6 +16,9 @@ from labkit.i18n import LANGUAGES, Language, language, listed
 CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
+TARGET_BROKERS = ("kafka", "sqs", "redis")
+"""Where the messages of `chaos` may come from."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -140,6 +143,33 @@ class Scheme:
 
 
 @dataclass(frozen=True)
+class Target:
+    """A source of events that `chaos` lets something go wrong with, and the Dag that serves what comes.
+
+    Attributes:
+        name: Its name on the command line.
+        title: What it is, by language.
+        dag: The Dag.
+        asset: What its watcher watches for.
+        topic: Where its messages are sent: a topic, a queue or a channel.
+        table: Where the Dag writes what it served, in the shop's database: `order_id` and `served_at`.
+        broker: What the topic lives in; `TARGET_BROKERS` has what there is.
+        group: The consumer group that reads it, where the broker is Kafka.
+        dead: The dead-letter topic; empty where there is none.
+    """
+
+    name: str
+    title: Mapping[str, str]
+    dag: str
+    asset: str
+    topic: str
+    table: str
+    broker: str = "kafka"
+    group: str = ""
+    dead: str = ""
+
+
+@dataclass(frozen=True)
 class Lab:
     """One lab: a folder, its Dags, what it needs from the stack, its steps.
 
@@ -151,6 +181,7 @@ class Lab:
         channels: Channels of Redis; nobody makes them, they are there for `publish` to know.
         racers: Dags that `race` can let run against each other.
         collapse: What `collapse` runs.
+        chaos: What `chaos` lets go wrong.
         page: The name of its first page and notebook.
         chaos: What `chaos` tries faults on.
     """
@@ -167,6 +198,7 @@ class Lab:
     on_demand: tuple[str, ...] = ()
     racers: tuple[Racer, ...] = ()
     collapse: Collapse | None = None
+    chaos: tuple[Target, ...] = ()
     page: str = ""
     chaos: tuple[Scheme, ...] = ()
     queues: tuple[str, ...] = ()
@@ -277,6 +309,18 @@ def find_racers(names: Iterable[str]) -> list[Racer]:
     return [known[name] for name in wanted]
 
 
+def find_target(name: str) -> tuple[Lab, Target]:
+    """Return what `chaos` knows by this name, and the lab that has it.
+
+    Raises:
+        LabError: There is none of that name; the message lists those there are.
+    """
+    known = {target.name: (one, target) for one in labs() for target in one.chaos}
+    if name not in known:
+        raise usage_error("chaos.unknown", scheme=name, known=listed(known))
+    return known[name]
+
+
 def find_collapse() -> tuple[Lab, Collapse]:
     """Return what `collapse` runs, and the lab that has it."""
     return next((one, one.collapse) for one in labs() if one.collapse)
@@ -374,19 +418,25 @@ class _Reader:
         places = [folder / self.need(table, key, str, at) for key in ("dags", "newer", "recorded")]
         return Collapse(tuple(self.case(row, position) for position, row in enumerate(rows, start=1)), *places)
 
-    def chaos(self) -> tuple[Scheme, ...]:
-        schemes = []
-        for position, row in enumerate(self.need({"chaos": [], **self.table}, "chaos", list), start=1):
-            at = f"chaos[{position}]."
-            title = self.both(row, "title", str, at)
-            keys = ("name", "kind", "source", "dag", "table")
-            name, kind, source, dag, table = (self.need(row, key, str, at) for key in keys)
-            if kind not in CHAOS_KINDS:
-                raise self.wrong(f"{at}kind", " | ".join(CHAOS_KINDS))
-            dead = self.need({"dead": "", **row}, "dead", str, at)
-            silent = self.need({"silent": False, **row}, "silent", bool, at)
-            schemes.append(Scheme(name, title, kind, source, dag, table, dead, silent))
-        return tuple(schemes)
+    def target(self, row: Any, position: int) -> Target:
+        at = f"chaos[{position}]"
+        if not isinstance(row, dict):
+            raise self.wrong(at, "dict")
+        names = ("name", "dag", "asset", "topic", "table")
+        places = {key: self.need(row, key, str, f"{at}.") for key in names}
+        for key, usual in {"broker": "kafka", "group": "", "dead": ""}.items():
+            places[key] = self.need({key: usual, **row}, key, str, f"{at}.")
+        if places["broker"] not in TARGET_BROKERS:
+            raise self.wrong(f"{at}.broker", " | ".join(TARGET_BROKERS))
+        if places["broker"] == "kafka" and not places["group"]:
+            raise self.wrong(f"{at}.group", "str")
+        if not places["table"].isidentifier():
+            raise self.wrong(f"{at}.table", "identifier")
+        return Target(title=self.both(row, "title", str, f"{at}."), **places)
+
+    def targets(self) -> tuple[Target, ...]:
+        rows = self.need({"chaos": [], **self.table}, "chaos", list)
+        return tuple(self.target(row, position) for position, row in enumerate(rows, start=1))
 
     def first_event(self) -> FirstEvent | None:
         first = self.optional("first_event")
@@ -416,7 +466,7 @@ def _read(path: Path) -> Lab:
         on_demand=reader.texts(table, "on_demand", ""),
         racers=reader.racers(),
         collapse=reader.collapse(path.parent),
-        chaos=reader.chaos(),
+        chaos=reader.targets(),
         page=reader.need({"page": path.parent.name, **table}, "page", str),
         queues=reader.texts(sqs, "queues", "sqs."),
         channels=reader.texts(redis, "channels", "redis."),

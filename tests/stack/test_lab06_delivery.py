@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
-from driver import until
+from driver import end_group, until
 
-from labkit.airflow import queueing
+from labkit import chaos, config
+from labkit.airflow import gate, queueing
 from labkit.airflow.api import Api
 from labkit.brokers import client, shop
 
@@ -106,3 +109,73 @@ def test_what_airflows_own_end_to_end_test_expects_of_nine_messages_holds(watchi
     assert len(client.letters(bootstrap, "nine")) - ends["nine"] == 9
     (dead,) = client.letters(bootstrap, "nine-dead", ends["nine-dead"])
     assert json.loads(dead.value or b"") == {"reason": "serve_one failed", "value": "malformed"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "group", "behind"),
+    [("nine", "kafka_nine", 0), ("careful", "kafka_careful", 1)],
+    ids=["single-shot", "shared stream"],
+)
+def test_one_trigger_commits_before_the_event_is_stored_and_the_other_after(
+    topic: str, group: str, behind: int, watching: Checkout
+) -> None:
+    state = watching.stack.state
+    bootstrap = state.bootstrap
+    until(lambda: client.committed(bootstrap, group, topic) == client.end(bootstrap, topic), "all to be read")
+    with gate.Gate(state) as shut:
+        order = {"order_id": f"{time.time_ns():x}", "cups": 1}
+        (sent,) = client.publish(bootstrap, topic, [json.dumps(order)])
+        until(shut.waiting, "the event to be on its way into the database")
+        # The triggerer has it, the database has not: who dies now has Kafka read it again, or not.
+        assert client.committed(bootstrap, group, topic) == sent.offset + 1 - behind
+    until(lambda: client.committed(bootstrap, group, topic) == sent.offset + 1, "the offset to be committed")
+
+
+def let_go_wrong(checkout: Checkout, scheme: str, fault: str, *more: str) -> dict[str, Any]:
+    """Run `./lab chaos` and return what it counted; the stack is as before."""
+    (row,) = json.loads(checkout.lab("chaos", scheme, fault, "--json", *more, timeout=400).stdout)
+    dag = next(one for lab in config.labs() for one in lab.chaos if one.name == scheme).dag
+    with checkout.stack.metadata() as metadata:
+        assert metadata.dags()[dag]["is_paused"]
+    return dict(row)
+
+
+RECORDED = {
+    (row["scheme"], row["fault"]): row
+    for row in json.loads((config.lab("06").folder / "chaos.json").read_text(encoding="utf-8"))
+}
+"""What `./lab chaos` counted, for the pages."""
+QUICK = {("kafka", "cut-database"), ("kafka-shared-stream", "cut-database"), ("kafka-shared-stream", "duplicate")}
+"""What is tried each time; `./lab test --full` tries all."""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "fault"),
+    [pytest.param(*cell, marks=() if cell in QUICK else pytest.mark.full) for cell in RECORDED],
+)
+def test_what_is_lost_and_doubled_is_what_was_recorded(scheme: str, fault: str, running: Checkout) -> None:
+    row, recorded = let_go_wrong(running, scheme, fault), RECORDED[scheme, fault]
+    # How often a message comes twice may be luck; whether it does is not.
+    assert (row["lost"], bool(row["doubled"])) == (recorded["lost"], bool(recorded["doubled"])), row
+
+
+def test_the_careful_way_loses_nothing_and_serves_nothing_twice_whatever_goes_wrong() -> None:
+    rows = {fault: row for (scheme, fault), row in RECORDED.items() if scheme == "kafka-shared-stream"}
+    assert rows.keys() == set(chaos.FAULTS)
+    assert {(row["lost"], row["doubled"]) for row in rows.values()} == {(0, 0)}
+    assert rows["poison"]["refused"] == 1
+
+
+def test_ctrl_c_leaves_nothing_frozen_and_nothing_unpaused(running: Checkout) -> None:
+    stack = running.stack
+    process = running.begin("chaos", "kafka", "freeze-triggerer", "--seconds", "300")
+
+    def frozen() -> bool:
+        return any(one.status() == psutil.STATUS_STOPPED for one in stack.family("triggerer"))
+
+    until(frozen, "the triggerer to stand still", 120)
+    assert end_group(process, signal.SIGINT, 120) == 130
+    assert not frozen()
+    with stack.metadata() as metadata:
+        assert metadata.dags()["serve_plainly"]["is_paused"]
+        until(lambda: "plain_orders" not in {one.asset for one in metadata.watchers()}, "the watcher to go", 60)

@@ -157,6 +157,48 @@ def test_a_wrong_racer_is_named(text: str, named: str, labs: Callable[[str], Pat
     assert named in str(refused.value)
 
 
+TARGET = """
+[[chaos]]
+name = "kettle"
+dag = "boil"
+asset = "water"
+topic = "teas"
+group = "kafka_teas"
+table = "boiled"
+title = { en = "A kettle", zh-TW = "水壺" }
+"""
+
+
+def test_a_lab_tells_what_may_go_wrong(labs: Callable[[str], Path]) -> None:
+    labs(WHOLE + TARGET + TARGET.replace('"kettle"', '"pot"').replace('group = "kafka_teas"', 'broker = "sqs"'))
+    one, target = config.find_target("kettle")
+    assert (one.id, target.broker, target.group, target.dead) == ("08", "kafka", "kafka_teas", "")
+    assert (config.find_target("pot")[1].broker, config.find_target("pot")[1].group) == ("sqs", "")
+    with pytest.raises(LabError, match="kettle") as refused:
+        config.find_target("bucket")
+    assert refused.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (WHOLE + TARGET.replace('dag = "boil"', ""), "`chaos[1].dag`"),
+        (WHOLE + TARGET.replace(', zh-TW = "水壺"', ""), "`chaos[1].title.zh-TW`"),
+        (WHOLE + TARGET.replace('group = "kafka_teas"', ""), "`chaos[1].group`"),
+        (WHOLE + TARGET.replace('"boiled"', '"boiled; DROP"'), "`chaos[1].table`"),
+        (WHOLE + TARGET + 'broker = "pigeons"', "`chaos[1].broker`"),
+        (WHOLE + TARGET + "dead = 1", "`chaos[1].dead`"),
+        ("chaos = 1\n" + WHOLE, "`chaos`"),
+        ("chaos = [1]\n" + WHOLE, "`chaos[1]`"),
+    ],
+)
+def test_a_wrong_target_is_named(text: str, named: str, labs: Callable[[str], Path]) -> None:
+    labs(text)
+    with pytest.raises(LabError) as refused:
+        config.labs()
+    assert named in str(refused.value)
+
+
 def test_an_unknown_step_is_refused_with_the_known_ones(labs: Callable[[str], Path]) -> None:
     labs(WHOLE)
     assert config.lab("08").step("boil").title["en"] == "Boil"

