@@ -22,6 +22,7 @@ from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
 from labkit.brokers import client, shop, sources
 from labkit.errors import LabError, usage_error
+from labkit.stack.local import SECOND_TRIGGERER
 from labkit.waiting import until
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FAULTS = (
     "none",
     "kill-triggerer",
+    "lose-triggerer",
     "freeze-triggerer",
     "stop-broker",
     "cut-database",
@@ -174,6 +176,7 @@ class _Chaos:
             self.stack.metadata() as self._metadata,
             Api(self.stack.state, 30) as self._api,
             self._part(),
+            self._triggerers(),
             self._watched(),
         ):
             begin = queueing.mark(self._metadata)
@@ -209,6 +212,17 @@ class _Chaos:
         finally:
             if not ran:
                 self.stack.stop_part(part)
+
+    @contextlib.contextmanager
+    def _triggerers(self) -> Iterator[None]:
+        """Have one triggerer afterwards, the first, as before."""
+        ran = SECOND_TRIGGERER in {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
+        try:
+            yield
+        finally:
+            self.stack.start_part("triggerer")  # harmless where it runs
+            if not ran:
+                self.stack.stop_part(SECOND_TRIGGERER)
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
@@ -325,6 +339,20 @@ class _Chaos:
         """End both of its processes as a machine does that loses its power; what keeps it starts it again."""
         with self._at_the_gate():
             kill(self.stack.family("triggerer"))
+
+    def _lose_triggerer(self) -> None:
+        """End one of two triggerers, for good: the other one has to take over."""
+        self.stack.add_triggerer()  # after the watcher: the first one has it
+        with self._at_the_gate():
+            kill(self.stack.family("triggerer"))
+            self.stack.stop_part("triggerer")  # what keeps it would start it again
+        owners = {self._owner()}
+        _quietly(lambda: self._owner() not in owners, MENDED)
+
+    def _owner(self) -> int | None:
+        """Return the triggerer that the database says runs the watcher."""
+        found = [one.triggerer for one in self._metadata.watchers() if one.asset == self.target.asset]
+        return found[0] if found else None
 
     def _freeze_triggerer(self) -> None:
         """Let it stand still, as a machine does whose memory is swapped, while the gate is opened behind it."""

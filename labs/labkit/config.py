@@ -107,41 +107,6 @@ class Collapse:
     recorded: Path
 
 
-CHAOS_KINDS = ("kafka", "sqs", "redis", "file")
-"""Where the messages of a scheme can go in."""
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """A way of taking messages that `chaos` tries faults on.
-
-    Attributes:
-        name: Its name on the command line.
-        title: What it is, by language.
-        kind: Where its messages go in; `CHAOS_KINDS` has the kinds.
-        source: The topic, queue, channel or file.
-        dag: The Dag that serves them.
-        table: The table of the shop's database that gets a line for each: `order_id`, `served_at`, and `dag` where
-            Dags share it.
-        dead: The topic for dead letters; empty where there is none.
-        silent: Whether nothing outside of Airflow tells that a message was taken before its event is stored.
-    """
-
-    name: str
-    title: Mapping[str, str]
-    kind: str
-    source: str
-    dag: str
-    table: str
-    dead: str = ""
-    silent: bool = False
-
-    @property
-    def group(self) -> str:
-        """The consumer group of a scheme on Kafka, named like its connection."""
-        return "kafka_" + self.source.replace("-", "_")
-
-
 @dataclass(frozen=True)
 class Target:
     """A source of events that `chaos` lets something go wrong with, and the Dag that serves what comes.
@@ -183,7 +148,6 @@ class Lab:
         collapse: What `collapse` runs.
         chaos: What `chaos` lets go wrong.
         page: The name of its first page and notebook.
-        chaos: What `chaos` tries faults on.
     """
 
     folder: Path
@@ -200,7 +164,6 @@ class Lab:
     collapse: Collapse | None = None
     chaos: tuple[Target, ...] = ()
     page: str = ""
-    chaos: tuple[Scheme, ...] = ()
     queues: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
 
@@ -324,11 +287,6 @@ def find_target(name: str) -> tuple[Lab, Target]:
 def find_collapse() -> tuple[Lab, Collapse]:
     """Return what `collapse` runs, and the lab that has it."""
     return next((one, one.collapse) for one in labs() if one.collapse)
-
-
-def find_chaos() -> Lab:
-    """Return the lab that has what `chaos` tries faults on."""
-    return next(one for one in labs() if one.chaos)
 
 
 class _Reader:

@@ -53,7 +53,7 @@ AIRFLOW_PARTS = {
 }
 """Airflow's processes and their commands, in the order in which an event needs them.
 
-The second triggerer runs on demand. Neither serves logs by HTTP, so it needs no port of its own.
+The second triggerer runs when it is asked for. Neither serves its logs by HTTP, so it needs no port.
 """
 
 NURSERY = Path(nursery.__file__)
@@ -61,9 +61,9 @@ HOLDS = 20
 """How often to try to hold a part at a moment at which it has no transaction open."""
 SERVED = {moto.NAME: moto, redis.NAME: redis}
 """Servers that run once a lab asks for them."""
-SECOND = "triggerer-2"
-"""The triggerer that takes over from the first, or shares its work."""
-ON_DEMAND = frozenset({"notebook", SECOND, *SERVED})
+SECOND_TRIGGERER = "triggerer-2"
+"""The triggerer that shares the first one's work, and takes over what a dead one leaves."""
+ON_DEMAND = frozenset({"notebook", SECOND_TRIGGERER, *SERVED})
 """Parts that run only when asked for."""
 
 
@@ -243,15 +243,20 @@ class LocalStack:
             labs = [lab for lab in config.labs() if lab.name in self.state.labs]
             moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
 
-    def retire(self, name: str) -> None:
-        """Stop a part that runs on demand; returns when it is gone. Harmless where it does not run."""
-        self.check_part(name)
-        supervisor.stop(self.state.folder, name)
+    def add_triggerer(self) -> None:
+        """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already.
 
-    def tree(self, part: str) -> list[psutil.Process]:
-        """Return a part's own process and all that it started; empty where it does not run."""
-        process = owned.find(self.state, self._process(part))
-        return [process, *process.children(recursive=True)] if process else []
+        What the first one runs stays with it: Airflow gives a triggerer what is new, and what a dead one leaves.
+
+        Raises:
+            LabError: It did not come up.
+        """
+        if owned.find(self.state, self._process(SECOND_TRIGGERER)):
+            return
+        with self.metadata() as database:
+            newest = max(database.triggerers(), default=0)
+            self.start_airflow(SECOND_TRIGGERER)
+            self._wait_for(lambda: max(database.triggerers(), default=0) > newest, SECOND_TRIGGERER, timeout=60)
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""

@@ -9,14 +9,14 @@ learner's shell may stand there.)
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import psutil
 
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from labkit.stack.state import State
 
@@ -53,13 +53,6 @@ def find(state: State, pid: int | None) -> psutil.Process | None:
         if process and _is_ours(process, state):
             return process
     return None
-
-
-def each(processes: Iterable[psutil.Process], what: Literal["suspend", "resume", "kill"]) -> None:
-    """Do something to processes, those left out that are gone; unlike `kill`, it waits for nothing."""
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            getattr(process, what)()
 
 
 def kill(doomed: list[psutil.Process]) -> None:
