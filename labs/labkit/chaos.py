@@ -144,8 +144,8 @@ def run(
 
 
 def applies(target: Target, fault: str) -> bool:
-    """Tell whether a fault can be tried: what stands in for AWS forgets its queues when it ends, as SQS would not."""
-    return fault != "stop-broker" or sources.KINDS[target.broker].keeps
+    """Tell whether a fault can be tried on a source: some would show nothing of it, or what is not so."""
+    return fault not in sources.KINDS[target.broker].without
 
 
 def check(target: Target, fault: str) -> None:
@@ -204,7 +204,7 @@ class _Chaos:
     def _part(self) -> Iterator[None]:
         """Have the part that the source lives in; one that did not run is stopped again."""
         part = self._source.part
-        ran = any(one.name == part and one.state == "running" for one in self.stack.parts())
+        ran = not part or any(one.name == part and one.state == "running" for one in self.stack.parts())
         try:
             if not ran:
                 self._start(part)
