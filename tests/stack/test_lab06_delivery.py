@@ -133,10 +133,12 @@ def test_one_trigger_commits_before_the_event_is_stored_and_the_other_after(
 
 def let_go_wrong(checkout: Checkout, scheme: str, fault: str, *more: str) -> dict[str, Any]:
     """Run `./lab chaos` and return what it counted; the stack is as before."""
-    (row,) = json.loads(checkout.lab("chaos", scheme, fault, "--json", *more, timeout=400).stdout)
     dag = next(one for lab in config.labs() for one in lab.chaos if one.name == scheme).dag
     with checkout.stack.metadata() as metadata:
-        assert metadata.dags()[dag]["is_paused"]
+        until(lambda: dag in metadata.dags(), "the Dag to be parsed", 90)
+        before = metadata.dags()[dag]["is_paused"]
+        (row,) = json.loads(checkout.lab("chaos", scheme, fault, "--json", *more, timeout=400).stdout)
+        assert metadata.dags()[dag]["is_paused"] == before
     return dict(row)
 
 
