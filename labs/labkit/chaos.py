@@ -188,10 +188,10 @@ class _Chaos:
             getattr(self, "_" + self.fault.replace("-", "_"))()
             self.tell("after")
             self._send("3")
-            _quietly(lambda: self._is_served("3"), MENDED)
+            _quietly(lambda: self._is_served("3") or self._stranded(begin), MENDED)
             self.tell("settle")
             self._settle()
-            if queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left and self._missing():
+            if self._stranded(begin) and self._missing():
                 # Stranded events are not lost: they wait for one more.
                 self._send("4")
                 _quietly(lambda: self._is_served("4"), USUAL)
@@ -274,6 +274,11 @@ class _Chaos:
 
     def _is_served(self, number: str) -> bool:
         return any(key == f"{self._mark}-{number}" for key, _ in self._servings())
+
+    def _stranded(self, begin: queueing.Mark) -> bool:
+        """Tell whether an event has no run, and nothing waits that would make it one."""
+        left = queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left
+        return bool(left) and not queueing.pending(self._metadata, [self.target.dag])
 
     def _missing(self) -> bool:
         return not {key for key, _ in self._sent} <= {key for key, _ in self._servings()}
