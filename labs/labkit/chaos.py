@@ -22,6 +22,7 @@ from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
 from labkit.brokers import client, shop, sources
 from labkit.errors import LabError, usage_error
+from labkit.stack.local import SECOND_TRIGGERER
 from labkit.waiting import until
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 FAULTS = (
     "none",
     "kill-triggerer",
+    "lose-triggerer",
     "freeze-triggerer",
     "stop-broker",
     "cut-database",
@@ -142,8 +144,8 @@ def run(
 
 
 def applies(target: Target, fault: str) -> bool:
-    """Tell whether a fault can be tried: what stands in for AWS forgets its queues when it ends, as SQS would not."""
-    return fault != "stop-broker" or sources.KINDS[target.broker].keeps
+    """Tell whether a fault can be tried on a source: some would show nothing of it, or what is not so."""
+    return fault not in sources.KINDS[target.broker].without
 
 
 def check(target: Target, fault: str) -> None:
@@ -174,6 +176,7 @@ class _Chaos:
             self.stack.metadata() as self._metadata,
             Api(self.stack.state, 30) as self._api,
             self._part(),
+            self._triggerers(),
             self._watched(),
         ):
             begin = queueing.mark(self._metadata)
@@ -185,10 +188,10 @@ class _Chaos:
             getattr(self, "_" + self.fault.replace("-", "_"))()
             self.tell("after")
             self._send("3")
-            _quietly(lambda: self._is_served("3"), MENDED)
+            _quietly(lambda: self._is_served("3") or self._stranded(begin), MENDED)
             self.tell("settle")
             self._settle()
-            if queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left and self._missing():
+            if self._stranded(begin) and self._missing():
                 # Stranded events are not lost: they wait for one more.
                 self._send("4")
                 _quietly(lambda: self._is_served("4"), USUAL)
@@ -201,7 +204,7 @@ class _Chaos:
     def _part(self) -> Iterator[None]:
         """Have the part that the source lives in; one that did not run is stopped again."""
         part = self._source.part
-        ran = any(one.name == part and one.state == "running" for one in self.stack.parts())
+        ran = not part or any(one.name == part and one.state == "running" for one in self.stack.parts())
         try:
             if not ran:
                 self._start(part)
@@ -209,6 +212,17 @@ class _Chaos:
         finally:
             if not ran:
                 self.stack.stop_part(part)
+
+    @contextlib.contextmanager
+    def _triggerers(self) -> Iterator[None]:
+        """Have one triggerer afterwards, the first, as before."""
+        ran = SECOND_TRIGGERER in {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
+        try:
+            yield
+        finally:
+            self.stack.start_part("triggerer")  # harmless where it runs
+            if not ran:
+                self.stack.stop_part(SECOND_TRIGGERER)
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
@@ -260,6 +274,11 @@ class _Chaos:
 
     def _is_served(self, number: str) -> bool:
         return any(key == f"{self._mark}-{number}" for key, _ in self._servings())
+
+    def _stranded(self, begin: queueing.Mark) -> bool:
+        """Tell whether an event has no run, and nothing waits that would make it one."""
+        left = queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left
+        return bool(left) and not queueing.pending(self._metadata, [self.target.dag])
 
     def _missing(self) -> bool:
         return not {key for key, _ in self._sent} <= {key for key, _ in self._servings()}
@@ -325,6 +344,20 @@ class _Chaos:
         """End both of its processes as a machine does that loses its power; what keeps it starts it again."""
         with self._at_the_gate():
             kill(self.stack.family("triggerer"))
+
+    def _lose_triggerer(self) -> None:
+        """End one of two triggerers, for good: the other one has to take over."""
+        self.stack.add_triggerer()  # after the watcher: the first one has it
+        with self._at_the_gate():
+            kill(self.stack.family("triggerer"))
+            self.stack.stop_part("triggerer")  # what keeps it would start it again
+        owners = {self._owner()}
+        _quietly(lambda: self._owner() not in owners, MENDED)
+
+    def _owner(self) -> int | None:
+        """Return the triggerer that the database says runs the watcher."""
+        found = [one.triggerer for one in self._metadata.watchers() if one.asset == self.target.asset]
+        return found[0] if found else None
 
     def _freeze_triggerer(self) -> None:
         """Let it stand still, as a machine does whose memory is swapped, while the gate is opened behind it."""

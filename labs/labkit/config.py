@@ -16,7 +16,7 @@ from labkit.i18n import LANGUAGES, Language, language, listed
 CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
-TARGET_BROKERS = ("kafka", "sqs", "redis")
+TARGET_BROKERS = ("kafka", "sqs", "redis", "file")
 """Where the messages of `chaos` may come from."""
 
 
@@ -116,7 +116,7 @@ class Target:
         title: What it is, by language.
         dag: The Dag.
         asset: What its watcher watches for.
-        topic: Where its messages are sent: a topic, a queue or a channel.
+        topic: Where its messages are sent: a topic, a queue, a channel or a folder below the work folder.
         table: Where the Dag writes what it served, in the shop's database: `order_id` and `served_at`.
         broker: What the topic lives in; `TARGET_BROKERS` has what there is.
         group: The consumer group that reads it, where the broker is Kafka.

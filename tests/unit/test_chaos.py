@@ -91,7 +91,8 @@ def test_targets_of_the_project_have_topics_and_groups_and_dags_of_their_own() -
     for lab in config.labs():
         for target in lab.chaos:
             assert target.dag in lab.on_demand
-            assert target.topic in {"kafka": lab.topics, "sqs": lab.queues, "redis": lab.channels}[target.broker]
+            places = {"kafka": lab.topics, "sqs": lab.queues, "redis": lab.channels, "file": (target.topic,)}
+            assert target.topic in places[target.broker]
             assert (target.group in lab.connections) == (target.broker == "kafka")
             assert not target.dead or target.dead in lab.topics
 
@@ -112,10 +113,13 @@ def test_an_unknown_fault_is_refused_with_those_there_are(language: str, lab: Ca
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_a_fault_that_would_show_what_is_not_so_is_refused(language: str, lab: Callable[..., Outcome]) -> None:
-    told = lab("chaos", "sqs", "stop-broker", "--lang", language)
+@pytest.mark.parametrize(("scheme", "fault"), [("sqs", "stop-broker"), ("file", "stop-broker"), ("file", "poison")])
+def test_a_fault_that_would_show_what_is_not_so_is_refused(
+    scheme: str, fault: str, language: str, lab: Callable[..., Outcome]
+) -> None:
+    told = lab("chaos", scheme, fault, "--lang", language)
     assert told.code == USAGE
-    assert "stop-broker" in told.err
+    assert fault in told.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["kafka"], ["kafka", "none", "--seconds", "-1"], ["kafka", "none", "x"]])

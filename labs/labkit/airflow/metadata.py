@@ -159,6 +159,14 @@ class Metadata:
         """
         return {row["job_type"]: row["age"] for row in self.rows(query)}
 
+    def triggerers(self) -> list[int]:
+        """Return the ids of the triggerers that Airflow counts on: they run, and their heartbeat is not old."""
+        query = """
+            SELECT id FROM job WHERE job_type = 'TriggererJob' AND state = 'running'
+            AND latest_heartbeat > now() - interval '30 seconds' ORDER BY id
+        """
+        return [row["id"] for row in self.rows(query)]
+
     def watchers(self) -> list[Watcher]:
         """Return all watchers with their triggers."""
         query = """

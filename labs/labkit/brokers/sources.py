@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Protocol
 
+from labkit import paths
 from labkit.brokers import client, moto, redis
 
 if TYPE_CHECKING:
@@ -12,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """A topic, a queue or a channel."""
+    """A topic, a queue, a channel or a folder."""
 
     part: str
-    """The part of the stack that it lives in."""
-    keeps: bool
-    """Whether it has its messages still when that part comes back."""
+    """The part of the stack that it lives in; empty where that is none of the stack's."""
+    without: frozenset[str]
+    """The faults that show nothing of it, or what is not so."""
 
     def forget(self) -> None:
         """Have nobody read what was sent before; nobody listens now."""
@@ -44,7 +46,7 @@ class Topic:
     """A Kafka topic of one partition, and the consumer group that reads it."""
 
     part = "kafka"
-    keeps = True
+    without: frozenset[str] = frozenset()
 
     def __init__(self, state: State, name: str, group: str) -> None:
         self._bootstrap, self._name, self._group = state.bootstrap, name, group
@@ -75,7 +77,7 @@ class Queue:
     """A queue of SQS, in what stands in for AWS; it forgets all when it ends."""
 
     part = moto.NAME
-    keeps = False
+    without = frozenset({"stop-broker"})  # the stand-in forgets its queues when it ends, as SQS would not
 
     def __init__(self, state: State, name: str, group: str) -> None:
         del group
@@ -107,7 +109,7 @@ class Channel:
     """A channel of Redis: who does not listen now does not get it."""
 
     part = redis.NAME
-    keeps = True  # it never has anything to keep
+    without: frozenset[str] = frozenset()
 
     def __init__(self, state: State, name: str, group: str) -> None:
         del group
@@ -134,5 +136,46 @@ class Channel:
         return True
 
 
-KINDS: dict[str, type[Topic | Queue | Channel]] = {"kafka": Topic, "sqs": Queue, "redis": Channel}
+class Folder:
+    """A folder in which a file's name tells which order it is: `slip-2` is the second of its day."""
+
+    part = ""
+    without = frozenset({"stop-broker", "poison"})  # there is no broker, and nobody reads what is in a file
+
+    def __init__(self, state: State, name: str, group: str) -> None:
+        del state, group
+        self._folder = paths.WORK / name
+
+    def forget(self) -> None:
+        """Empty the folder."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for file in self._folder.iterdir():
+            file.unlink(missing_ok=True)
+
+    def has_readers(self) -> bool:
+        """Say yes: a folder does not know."""
+        return True
+
+    def can_send(self) -> bool:
+        """Tell whether the last one was taken: a second of its name would take its place."""
+        return self.is_read()
+
+    def send(self, text: str) -> dt.datetime:
+        """Write an order's file; returns the time at which it was there."""
+        day, _, number = str(json.loads(text)["order_id"]).rpartition("-")
+        (self._folder / "day").write_text(day, encoding="utf-8")
+        (self._folder / f"slip-{number}").write_text(text, encoding="utf-8")
+        return dt.datetime.now(dt.UTC)
+
+    def is_read(self) -> bool:
+        """Tell whether no order lies there."""
+        return not any(self._folder.glob("slip-*"))
+
+
+KINDS: dict[str, type[Topic | Queue | Channel | Folder]] = {
+    "kafka": Topic,
+    "sqs": Queue,
+    "redis": Channel,
+    "file": Folder,
+}
 """What `lab.toml` calls them."""

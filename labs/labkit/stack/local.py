@@ -47,17 +47,23 @@ AIRFLOW_PARTS = {
     "execution-api": ("api-server", "--apps", "execution"),
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
+    "triggerer-2": ("triggerer", "--skip-serve-logs"),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "api-server": ("api-server", "--apps", "core"),
 }
-"""Airflow's processes and their commands, in the order in which an event needs them."""
+"""Airflow's processes and their commands, in the order in which an event needs them.
+
+The second triggerer runs when it is asked for. Neither serves its logs by HTTP, so it needs no port.
+"""
 
 NURSERY = Path(nursery.__file__)
 HOLDS = 20
 """How often to try to hold a part at a moment at which it has no transaction open."""
 SERVED = {moto.NAME: moto, redis.NAME: redis}
 """Servers that run once a lab asks for them."""
-ON_DEMAND = frozenset({"notebook", *SERVED})
+SECOND_TRIGGERER = "triggerer-2"
+"""The triggerer that shares the first one's work, and takes over what a dead one leaves."""
+ON_DEMAND = frozenset({"notebook", SECOND_TRIGGERER, *SERVED})
 """Parts that run only when asked for."""
 
 
@@ -236,6 +242,21 @@ class LocalStack:
         if name == moto.NAME:
             labs = [lab for lab in config.labs() if lab.name in self.state.labs]
             moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
+
+    def add_triggerer(self) -> None:
+        """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already.
+
+        What the first one runs stays with it: Airflow gives a triggerer what is new, and what a dead one leaves.
+
+        Raises:
+            LabError: It did not come up.
+        """
+        if owned.find(self.state, self._process(SECOND_TRIGGERER)):
+            return
+        with self.metadata() as database:
+            newest = max(database.triggerers(), default=0)
+            self.start_airflow(SECOND_TRIGGERER)
+            self._wait_for(lambda: max(database.triggerers(), default=0) > newest, SECOND_TRIGGERER, timeout=60)
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""

@@ -1,0 +1,33 @@
+"""A second triggerer beside the first: it comes when asked for, shares the work, and goes again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from driver import until
+
+from labkit.stack.local import SECOND_TRIGGERER
+
+if TYPE_CHECKING:
+    from driver import Checkout
+
+
+def test_a_second_triggerer_comes_when_asked_for_and_goes_again(running: Checkout) -> None:
+    stack = running.stack
+    assert SECOND_TRIGGERER not in running.running_pids()
+    with stack.metadata() as metadata:
+        before = metadata.triggerers()
+        try:
+            stack.add_triggerer()
+            first = running.running_pids()[SECOND_TRIGGERER]
+            stack.add_triggerer()  # harmless
+            assert running.running_pids()[SECOND_TRIGGERER] == first
+            (second,) = set(metadata.triggerers()) - set(before)
+            assert SECOND_TRIGGERER in running.lab("status").stdout
+            owners = {one.triggerer for one in metadata.watchers()}
+            assert second not in owners, "what runs stays where it runs"
+        finally:
+            stack.stop_part(SECOND_TRIGGERER)
+        until(lambda: second not in metadata.triggerers(), "the second one's job to end")
+    assert SECOND_TRIGGERER not in running.running_pids()
+    assert SECOND_TRIGGERER not in running.lab("status").stdout
