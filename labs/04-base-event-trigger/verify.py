@@ -90,6 +90,11 @@ def exercise_run(metadata: Metadata, lab: Lab) -> None:
             en="The Dag `handle_delivery` is paused, and a paused Dag has no watcher.",
             zh_tw="Dag `handle_delivery` 暫停中；暫停的 Dag 沒有監看器。",
         )
+    if not any(one.asset == "deliveries" for one in metadata.watchers()):
+        raise NotYet(
+            en="`deliveries` has no watcher yet. It comes with the next parse, half a minute after un-pausing at most.",
+            zh_tw="`deliveries` 還沒有監看器：取消暫停之後，要等下一次解析，最多半分鐘。",
+        )
     folder = lab.work / "deliveries"
     notes = [path for path in folder.glob("*") if path.is_file()]
     if not notes:

@@ -30,6 +30,8 @@ _HEADINGS: dict[str, dict[Language, str]] = {
     "answer": {"en": "See what happens", "zh-TW": "看看結果"},
 }
 
+_QUOTES: dict[Language, str] = {"en": '""', "zh-TW": "「」"}
+
 _OPENING = re.compile(r"^(:{3,}|`{3,})\{([\w-]+)\}\s*(.*)$")
 _LABEL = re.compile(r"^\([\w-]+\)=$")
 _ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`<]+?)(?:\s*<[^`>]*>)?`")
@@ -96,16 +98,26 @@ def _lines(lines: list[str], page: Path, language: Language) -> Iterator[str]:
             yield from _directive(name, argument, lines[position:end], page, language)
             position = end + 1
         elif not _LABEL.match(line):
-            yield _ROLE.sub(lambda role: _spoken(role, page), line)
+            yield _ROLE.sub(lambda role: _spoken(role, page, language), line)
 
 
-def _spoken(role: re.Match[str], page: Path) -> str:
-    """Return what a role says on a page: its text, or the title of the page that it names."""
+def _spoken(role: re.Match[str], page: Path, language: Language) -> str:
+    """Return what a role says on a page: its text, or the title of the page that it names.
+
+    Another lab page is a notebook beside this one, so it becomes a link. The title of any other page stands in
+    quotation marks: the sentence around it would run into it otherwise.
+    """
     if role["name"] != "doc" or "<" in role[0]:
         return role["text"]
     target = page.parent / f"{role['text']}.md"
     title = _TITLE.search(target.read_text(encoding="utf-8")) if target.exists() else None
-    return title[1] if title else role["text"]
+    if not title:
+        return role["text"]
+    if target.parent == page.parent:
+        return f"[{title[1]}]({target.stem}.ipynb)"
+    opening, closing = _QUOTES[language]
+    quoted = role.string[: role.start()].endswith(opening)
+    return title[1] if quoted else f"{opening}{title[1]}{closing}"
 
 
 def _included(source: str, options: dict[str, str]) -> str:

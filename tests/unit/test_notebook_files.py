@@ -56,8 +56,13 @@ def test_of_code_that_a_page_includes_in_part_only_that_part_is_put_in() -> None
 
 
 def test_a_link_to_a_page_becomes_its_title() -> None:
-    assert plain("See {doc}`../chapters/03-asset-watchers`.") == "See Asset watchers."
-    assert plain("看{doc}`../chapters/03-asset-watchers`。", "zh-TW") == "看資源監看器。"
+    assert plain("See {doc}`../chapters/03-asset-watchers`.") == 'See "Asset watchers".'
+    assert plain("看{doc}`../chapters/03-asset-watchers`。", "zh-TW") == "看「資源監看器」。"
+    assert plain("看「{doc}`../chapters/03-asset-watchers`」。", "zh-TW") == "看「資源監看器」。"
+
+
+def test_a_link_to_another_lab_page_leads_to_its_notebook() -> None:
+    assert plain("Go on with {doc}`04-trigger-traps`.").endswith("](04-trigger-traps.ipynb).")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
