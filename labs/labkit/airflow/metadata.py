@@ -97,6 +97,8 @@ class EventRow:
     run_state: str | None
     run_created: dt.datetime | None
     run_ended: dt.datetime | None
+    extra: dict[str, Any] | None = None
+    """All that the event carries. A pushed event has no payload, only what its sender put here."""
 
 
 class Metadata:
@@ -205,7 +207,7 @@ class Metadata:
         query = """
             SELECT e.id AS event, a.name AS asset, e.extra::jsonb -> 'payload' AS payload, e.timestamp AS at,
                    r.dag_id AS dag, r.run_id AS run, r.state AS run_state, r.created_at AS run_created,
-                   r.end_date AS run_ended
+                   r.end_date AS run_ended, e.extra::jsonb AS extra
             FROM asset_event e JOIN asset a ON a.id = e.asset_id
             LEFT JOIN dagrun_asset_event link ON link.event_id = e.id
             LEFT JOIN dag_run r ON r.id = link.dag_run_id
