@@ -84,7 +84,7 @@ def exercise_push(metadata: Metadata, lab: Lab) -> None:
         raise NotYet(
             en="A parcel was pushed, but no run of `pack_parcel` has returned it with `door` = `push`. "
             "A run that failed does not come back by itself: when the code is right, push another.",
-            zh_tw="有包裹推送進來，但 `pack_parcel` 沒有任何一次執行傳回它、且 `door` 為 `push`。"
+            zh_tw="有包裹推送進來，但還沒有任何一次 `pack_parcel` 的執行傳回它，並把 `door` 標為 `push`。"
             "失敗的執行不會自己重來：程式改好之後，請再推送一個。",
         )
 

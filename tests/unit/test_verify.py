@@ -101,8 +101,8 @@ def test_a_surprise_in_a_check_is_not_taken_for_a_step_to_be_done(tea: Lab) -> N
 class _Events:
     """A running stack with one event, whose payload a user chose."""
 
-    def __init__(self, payload: str) -> None:
-        self.payload = payload
+    def __init__(self, payload: str | None, extra: dict[str, Any] | None = None) -> None:
+        self.payload, self.extra = payload, extra
 
     def metadata(self) -> Self:
         return self
@@ -114,7 +114,7 @@ class _Events:
 
     def events(self, _: int) -> list[Any]:
         when = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
-        return [EventRow(1, "orders", self.payload, when, "brew", "r", "success", when, when)]
+        return [EventRow(1, "orders", self.payload, when, "brew", "r", "success", when, when, self.extra)]
 
 
 @pytest.mark.parametrize("payload", ['{"a": "[/x]"}', '{"a": "[red]"}', '{"a": ["b"]}', '{"茶": "[bold]"}'])
@@ -126,3 +126,13 @@ def test_events_show_a_payload_as_it_is(
     outcome = lab("events")
     assert outcome.code == 0
     assert payload in outcome.out
+
+
+def test_events_show_what_the_sender_of_a_pushed_one_wrote(
+    lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "current", lambda: _Events(None, {"order_id": 2, "茶": "青", "from_rest_api": True}))
+    monkeypatch.setenv("COLUMNS", "200")
+    out = lab("events").out
+    assert '{"order_id": 2, "茶": "青", "from_rest_api": true}' in out
+    assert "None" not in out

@@ -97,6 +97,8 @@ class EventRow:
     run_state: str | None
     run_created: dt.datetime | None
     run_ended: dt.datetime | None
+    extra: dict[str, Any] | None = None
+    """All that the event carries. A pushed event has no payload, only what its sender put here."""
 
 
 class Metadata:
@@ -219,14 +221,11 @@ class Metadata:
         return {row.pop("dag_id"): row for row in self.rows(query)}
 
     def events(self, limit: int = 10) -> list[EventRow]:
-        """Return the newest asset events with the runs that they caused, newest first.
-
-        An event that no trigger made has no payload; what it does carry stands in its place.
-        """
+        """Return the newest asset events with the runs that they caused, newest first."""
         query = """
-            SELECT e.id AS event, a.name AS asset, coalesce(e.extra::jsonb -> 'payload', e.extra::jsonb) AS payload,
-                   e.timestamp AS at, r.dag_id AS dag, r.run_id AS run, r.state AS run_state,
-                   r.created_at AS run_created, r.end_date AS run_ended
+            SELECT e.id AS event, a.name AS asset, e.extra::jsonb -> 'payload' AS payload, e.timestamp AS at,
+                   r.dag_id AS dag, r.run_id AS run, r.state AS run_state, r.created_at AS run_created,
+                   r.end_date AS run_ended, e.extra::jsonb AS extra
             FROM asset_event e JOIN asset a ON a.id = e.asset_id
             LEFT JOIN dagrun_asset_event link ON link.event_id = e.id
             LEFT JOIN dag_run r ON r.id = link.dag_run_id

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import click
 from rich.markup import escape
 from rich.measure import Measurement
@@ -11,6 +14,9 @@ from labkit import session
 from labkit.cli import Command
 from labkit.i18n import t
 from labkit.ui import console
+
+if TYPE_CHECKING:
+    from labkit.airflow.metadata import EventRow
 
 
 @click.command("events", cls=Command)
@@ -34,7 +40,7 @@ def command(limit: int) -> None:
             str(row.event),
             row.at.astimezone().strftime("%H:%M:%S"),
             row.asset,
-            escape(str(row.payload)[:200]),
+            escape(_content(row)[:200]),
             row.dag or f"[dim]{t('events.no_run')}[/]",
             f"[{colour}]{t(f'events.{row.run_state}')}[/]" if row.run_state else "",
             f"{(row.run_created - row.at).total_seconds() * 1000:,.0f} ms" if row.run_created else "",
@@ -43,3 +49,12 @@ def command(limit: int) -> None:
     # Only a table that is stretched to the terminal's width gives its columns their shares.
     table.expand = Measurement.get(console, console.options.update(max_width=1000), table).maximum > console.width
     console.print(table)
+
+
+def _content(row: EventRow) -> str:
+    """Return what the event says: its payload, or what the sender of a pushed one put into `extra` instead."""
+    extra = row.extra or {}
+    says = row.payload if "payload" in extra or not extra else extra
+    if says is None or isinstance(says, str):
+        return says or ""
+    return json.dumps(says, ensure_ascii=False)

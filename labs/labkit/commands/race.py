@@ -119,7 +119,8 @@ def _show(outcome: Race) -> None:
         if left:
             console.print(f"[yellow]![/] {t('race.lost', racer=one.racer.name, count=left, events=len(one.delays))}")
     for one in outcome.results:
-        console.print(f"[dim]{one.racer.name}: {in_language(one.racer.title)}[/]")
+        name = t("race.title", racer=one.racer.name, title=in_language(one.racer.title))
+        console.print(f"[dim]{name}[/]")
 
 
 def _draw(outcome: Race) -> None:
