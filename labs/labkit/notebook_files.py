@@ -30,7 +30,7 @@ _HEADINGS: dict[str, dict[Language, str]] = {
     "answer": {"en": "See what happens", "zh-TW": "看看結果"},
 }
 
-_QUOTES: dict[Language, str] = {"en": '""', "zh-TW": "「」"}
+_QUOTES: dict[Language, tuple[str, str]] = {"en": ('"', '"'), "zh-TW": ("「", "」")}
 
 _OPENING = re.compile(r"^(:{3,}|`{3,})\{([\w-]+)\}\s*(.*)$")
 _LABEL = re.compile(r"^\([\w-]+\)=$")
