@@ -34,7 +34,7 @@ FAULTS = {
     "duplicate": {"en": "the producer sends a message twice", "zh-TW": "生產者把同一則送了兩次"},
     "poison": {"en": "a message is no JSON", "zh-TW": "有一則不是 JSON"},
 }
-"""The faults in the order of `labkit.chaos.FAULTS`, and what each does; the seconds are those of `labkit.chaos.LASTS`."""
+"""The faults in the order of `labkit.chaos.FAULTS`, and what each does, for as long as `labkit.chaos.LASTS` says."""
 WORDS = {
     "en": {
         "lost": "{lost} lost",
