@@ -67,6 +67,7 @@ extensions = [
     # Ours, in book/_ext.
     "bilingual",
     "broker_numbers",
+    "chaos_table",
     "zh_search",
     "cjk_softbreak",
     "glossary",

@@ -33,7 +33,8 @@ TOP = "(top)"  # what stands before a page's first heading: its front matter
 OWN_FRONT_MATTER = {"description", "title", "myst"}  # differs between languages as it should
 SHARED = {
     *("code-cell", "drawing", "figure", "glossary-terms", "image", "include", "literalinclude", "raw"),
-    *("broker-chart", "broker-run", "broker-table", "passport", "passport-moments", "passport-table"),
+    *("broker-chart", "broker-run", "broker-table", "chaos-faults", "chaos-table"),
+    *("passport", "passport-moments", "passport-table"),
     *("seed-ledger", "trigger-report", "trigger-verdicts"),
 }
 VERBATIM = SHARED | {"code-block", "code", "math", "toctree"}  # their bodies are not Markdown

@@ -13,6 +13,8 @@ export default {
     { name: "broker-chart", arg: { type: String, required: true }, body: { type: "myst" }, run },
     { name: "broker-run", run },
     { name: "broker-table", run },
+    { name: "chaos-faults", run },
+    { name: "chaos-table", run },
     { name: "glossary-terms", run },
     { name: "passport", arg: { type: String, required: true }, run },
     { name: "passport-moments", body: { type: "myst" }, run },

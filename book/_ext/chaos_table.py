@@ -1,0 +1,181 @@
+"""`{chaos-table}`: what `./lab chaos` counted, from `labs/06-delivery-and-collapse/chaos.json`.
+
+A card for each source of events, and in it a line for each fault: a table of nine columns would be too wide for a
+phone. Each line says in words what became of the messages; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+LAB = Path(__file__).parents[2] / "labs" / "06-delivery-and-collapse"
+COUNTED = LAB / "chaos.json"
+SOURCES = LAB / "lab.toml"
+
+FAULTS = {
+    "none": {"en": "nothing goes wrong", "zh-TW": "什麼都沒壞"},
+    "kill-triggerer": {"en": "the triggerer is killed and started again", "zh-TW": "觸發者被殺掉，再重新啟動"},
+    "lose-triggerer": {"en": "one of two triggerers is killed for good", "zh-TW": "兩個觸發者，有一個一去不回"},
+    "freeze-triggerer": {"en": "the triggerer stands still for 45 s", "zh-TW": "觸發者凍住 45 秒"},
+    "stop-broker": {"en": "the broker is away for 10 s", "zh-TW": "訊息代理停 10 秒"},
+    "cut-database": {"en": "the write's connection is cut", "zh-TW": "寫入的連線被切斷"},
+    "kill-scheduler": {"en": "the scheduler is killed and started again", "zh-TW": "排程器被殺掉，再重新啟動"},
+    "duplicate": {"en": "the producer sends a message twice", "zh-TW": "生產者把同一則送了兩次"},
+    "poison": {"en": "a message is no JSON", "zh-TW": "有一則不是 JSON"},
+}
+"""The faults in the order of `labkit.chaos.FAULTS`, and what each does, for as long as `labkit.chaos.LASTS` says."""
+WORDS = {
+    "en": {
+        "lost": "{lost} lost",
+        "doubled": "{doubled} doubled",
+        "dead": "dead letters: {refused}",
+        "late": "late: {longest:.1f} s",
+        "ok": "ok",
+        "missing": "not run",
+        "colon": ": ",
+        "comma": ", ",
+    },
+    "zh-TW": {
+        "lost": "遺失 {lost} 則",
+        "doubled": "重複 {doubled} 次",
+        "dead": "無效信件 {refused} 則",
+        "late": "遲到：{longest:.1f} 秒",
+        "ok": "正常",
+        "missing": "沒有跑",
+        "colon": "：",
+        "comma": "、",
+    },
+}
+COUNTS = {"lost": "lost", "doubled": "doubled", "dead": "refused", "late": "late"}
+"""What a line can say, the worst first → the count in `chaos.json` that makes it say so."""
+
+
+class ChaosError(Exception):
+    """The counts are not what a table can be made of."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A source of events.
+
+    Attributes:
+        name: What the command calls it.
+        title: What it is, for each language.
+        rows: Its row of `chaos.json` for each fault that was tried.
+    """
+
+    name: str
+    title: dict[str, str]
+    rows: dict[str, dict[str, Any]]
+
+    @property
+    def missing(self) -> list[str]:
+        """The faults that were not tried."""
+        return [fault for fault in FAULTS if fault not in self.rows]
+
+
+def load(counted: Path = COUNTED, sources: Path = SOURCES) -> list[Card]:
+    """Return a card for each source, in the order in which they were first counted.
+
+    Args:
+        counted: What `./lab chaos --json` said.
+        sources: The `lab.toml` that says what the sources are.
+
+    Raises:
+        ChaosError: A row names a source or a fault that there is not, lacks a count, or stands there twice.
+    """
+    lab = tomllib.loads(sources.read_text(encoding="utf-8"))
+    titles = {one["name"]: one["title"] for one in lab["chaos"]}
+    cards: dict[str, Card] = {}
+    for row in json.loads(counted.read_text(encoding="utf-8")):
+        name, fault = row.get("scheme"), row.get("fault")
+        if name not in titles:
+            msg = f"{sources.name} has no [[chaos]] called {name!r}; there are: {', '.join(titles)}."
+            raise ChaosError(msg)
+        if fault not in FAULTS:
+            msg = f"{counted.name} has a fault {fault!r} that the table has no words for."
+            raise ChaosError(msg)
+        if lacking := {*COUNTS.values(), "longest"} - row.keys():
+            msg = f"{counted.name}: {name} {fault} lacks {', '.join(sorted(lacking))}."
+            raise ChaosError(msg)
+        rows = cards.setdefault(name, Card(name, titles[name], {})).rows
+        if fault in rows:
+            msg = f"{counted.name} has {name} {fault} twice."
+            raise ChaosError(msg)
+        rows[fault] = row
+    return list(cards.values())
+
+
+def verdicts(row: dict[str, Any], lang: str) -> list[tuple[str, str]]:
+    """Return what became of the messages: pairs of a kind (`lost`, `doubled`, `dead`, `late`, `ok`) and words."""
+    found = [(kind, WORDS[lang][kind].format(**row)) for kind, count in COUNTS.items() if row[count]]
+    return found or [("ok", WORDS[lang]["ok"])]
+
+
+class ChaosTable(SphinxDirective):
+    """The cards; it takes no argument and has no body."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the cards."""
+        for file in (COUNTED, SOURCES):
+            self.env.note_dependency(str(file))
+        try:
+            cards = load()
+        except ChaosError as error:
+            raise self.error(str(error)) from error
+        return [nodes.container("", *(self._card(one) for one in cards), classes=["chaos-cards"])]
+
+    def _card(self, one: Card) -> nodes.container:
+        lang = self.config.book_lang
+        words = WORDS[lang]
+        head = nodes.paragraph("", "", nodes.literal("", one.name), classes=["chaos-source"])
+        about = nodes.paragraph("", "", nodes.inline("", one.title[lang]), classes=["chaos-about"])
+        list_ = nodes.bullet_list("", classes=["chaos-faults"])
+        for fault in FAULTS:
+            if fault in one.rows:
+                list_ += self._line(one.name, fault, verdicts(one.rows[fault], lang))
+        box = nodes.container("", head, about, list_, classes=["chaos-card"])
+        if one.missing:
+            rest = nodes.paragraph("", words["missing"] + words["colon"], classes=["chaos-missing"])
+            for number, fault in enumerate(one.missing):
+                rest += [nodes.Text(words["comma"])] if number else []
+                rest += nodes.literal("", fault)
+            box += rest
+        return box
+
+    def _line(self, name: str, fault: str, found: list[tuple[str, str]]) -> nodes.list_item:
+        line = nodes.paragraph("", "", nodes.literal("", fault), nodes.Text(" "))
+        for kind, text in found:
+            line += [nodes.inline("", text, classes=["verdict", f"chaos-{kind}"]), nodes.Text(" ")]
+        return nodes.list_item("", line, classes=[f"chaos-of-{name}-{fault}"])
+
+
+class ChaosFaults(SphinxDirective):
+    """What each fault is, as a list; it takes no argument and has no body."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the list."""
+        words = WORDS[self.config.book_lang]
+        list_ = nodes.bullet_list("")
+        for fault, about in FAULTS.items():
+            text = nodes.Text(words["colon"] + about[self.config.book_lang])
+            list_ += nodes.list_item("", nodes.paragraph("", "", nodes.literal("", fault), text))
+        return [list_]
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register the directives."""
+    app.add_directive("chaos-table", ChaosTable)
+    app.add_directive("chaos-faults", ChaosFaults)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

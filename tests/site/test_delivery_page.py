@@ -1,0 +1,168 @@
+"""Chapter 6, second half: all that was counted is on the page, and the lines it names are those of the wheels."""
+
+from __future__ import annotations
+
+import json
+import re
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import language
+import pytest
+
+import chaos_table
+from conftest import LANGUAGES, ROOT
+from labkit import chaos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAGE = "chapters/06-delivery"
+ROWS = json.loads(chaos_table.COUNTED.read_text(encoding="utf-8"))
+LINES = {
+    "airflow/providers/apache/kafka/triggers/await_message.py": {145: "async_commit(", 146: "yield", 147: "break"},
+    "airflow/jobs/triggerer_job_runner.py": {
+        757: "self.on_trigger_event(",
+        762: "persisted_event_seqs.append(",
+        596: "while self.persisted_event_seqs",
+        1523: "confirm_persisted(",
+    },
+    "airflow/providers/apache/kafka/triggers/shared_stream.py": {
+        239: "self._commit",
+        286: "_consumer.commit(",
+        293: "def _send_to_dlq(",
+    },
+    "airflow/providers/amazon/aws/triggers/sqs.py": {198: "delete_message_batch(", 231: "yield"},
+    "airflow/providers/redis/triggers/redis_await_message.py": {63: "subscribe(", 74: "yield"},
+    "airflow/providers/standard/triggers/file.py": {226: "unlink(", 232: "yield"},
+}
+"""What stands at the lines that the page names."""
+
+
+def text(lang: str) -> str:
+    return (ROOT / "book" / lang / f"{PAGE}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_row_that_was_counted_is_on_the_page_with_its_outcome(site: Path, lang: str) -> None:
+    page = (site / lang / f"{PAGE}.html").read_text(encoding="utf-8")
+    shown = {name: " ".join(re.sub("<[^>]+>", " ", body).split()) for name, body in LINE.findall(page)}
+    assert shown.keys() == {f"{row['scheme']}-{row['fault']}" for row in ROWS}
+    for row in ROWS:
+        words = [words for _, words in chaos_table.verdicts(row, lang)]
+        assert shown[f"{row['scheme']}-{row['fault']}"] == " ".join([row["fault"], *words])
+
+
+LINE = re.compile(r'<li class="chaos-of-([\w-]+)">(.*?)</li>', re.DOTALL)
+
+
+def test_what_a_line_says_is_what_was_counted() -> None:
+    row = {"lost": 0, "doubled": 0, "refused": 0, "late": 0, "longest": 4.33}
+    assert chaos_table.verdicts(row, "en") == [("ok", "ok")]
+    assert chaos_table.verdicts({**row, "lost": 1, "late": 1, "longest": 26.6}, "en") == [
+        ("lost", "1 lost"),
+        ("late", "late: 26.6 s"),
+    ]
+    assert chaos_table.verdicts({**row, "doubled": 2}, "zh-TW") == [("doubled", "重複 2 次")]
+    assert [kind for kind, _ in chaos_table.verdicts({**row, "refused": 1}, "zh-TW")] == ["dead"]
+
+
+def test_a_fault_is_on_each_card_once_as_counted_or_as_not_run() -> None:
+    for card in chaos_table.load():
+        assert sorted([*card.rows, *card.missing]) == sorted(chaos.FAULTS)
+    assert {card.name for card in chaos_table.load()} == {row["scheme"] for row in ROWS}
+
+
+def test_the_table_knows_the_faults_that_the_command_knows_and_how_long_they_last() -> None:
+    assert tuple(chaos_table.FAULTS) == chaos.FAULTS
+    for fault, seconds in chaos.LASTS.items():
+        for words in chaos_table.FAULTS[fault].values():
+            assert f"{seconds:.0f}" in words
+
+
+def test_the_words_are_chinese_of_taiwan_and_there_in_both_languages() -> None:
+    assert chaos_table.WORDS["en"].keys() == chaos_table.WORDS["zh-TW"].keys()
+    for words in [*chaos_table.FAULTS.values(), {"zh-TW": " ".join(chaos_table.WORDS["zh-TW"].values())}]:
+        assert not language.chinese_defects(words["zh-TW"])
+    for words in chaos_table.FAULTS.values():
+        assert not language.spacing_defects(words["zh-TW"])
+
+
+def _unknown_scheme(rows: list[dict[str, Any]]) -> None:
+    rows[0]["scheme"] = "pigeon"
+
+
+def _unknown_fault(rows: list[dict[str, Any]]) -> None:
+    rows[0]["fault"] = "spill-tea"
+
+
+def _without_count(rows: list[dict[str, Any]]) -> None:
+    del rows[0]["doubled"]
+
+
+def _twice(rows: list[dict[str, Any]]) -> None:
+    rows.append(rows[0])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (_unknown_scheme, "'pigeon'; there are: kafka"),
+        (_unknown_fault, "'spill-tea'"),
+        (_without_count, "kafka none lacks doubled"),
+        (_twice, "kafka none twice"),
+    ],
+)
+def test_what_is_wrong_in_the_counts_is_told(
+    spoil: Callable[[list[dict[str, Any]]], None], told: str, tmp_path: Path
+) -> None:
+    rows = json.loads(chaos_table.COUNTED.read_text(encoding="utf-8"))
+    spoil(rows)
+    file = tmp_path / "chaos.json"
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(chaos_table.ChaosError, match=re.escape(told)):
+        chaos_table.load(file)
+
+
+@pytest.mark.parametrize("file", LINES)
+def test_the_lines_that_the_page_names_are_those_of_the_installed_wheels(file: str) -> None:
+    lines = (Path(sysconfig.get_path("purelib")) / file).read_text(encoding="utf-8").splitlines()
+    for number, words in LINES[file].items():
+        assert words in lines[number - 1]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_page_names_no_other_lines(lang: str) -> None:
+    named: dict[str, set[int]] = {}
+    file = ""
+    for path, number in re.findall(r"`(airflow/[\w/]+\.py)?:(\d+)`", text(lang)):
+        file = path or file
+        named.setdefault(file, set()).add(int(number))
+    assert named == {file: set(lines) for file, lines in LINES.items()}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_what_the_page_tells_of_the_table_is_in_the_table(lang: str) -> None:
+    rows = {(row["scheme"], row["fault"]): row for row in ROWS}
+    killed = {scheme: row["lost"] for (scheme, fault), row in rows.items() if fault == "kill-triggerer"}
+    assert {scheme for scheme, lost in killed.items() if lost} == {"kafka", "sqs", "redis", "file"}
+    assert all(rows[scheme, "kill-triggerer"]["late"] for scheme, lost in killed.items() if not lost)
+    cut = {scheme: row["lost"] for (scheme, fault), row in rows.items() if fault == "cut-database"}
+    assert all(bool(lost) == bool(killed[scheme]) for scheme, lost in cut.items()), "the same picture"
+    for fault in ("freeze-triggerer", "stop-broker"):
+        assert not any(row["lost"] for (_, one), row in rows.items() if one == fault)
+        assert rows["batch", fault]["doubled"]
+        kept_out = rows["kafka-shared-stream", fault]
+        assert (kept_out["doubled"], kept_out["events"] > kept_out["wanted"]) == (0, True)
+    naive = rows["shared-plain", "freeze-triggerer"]
+    assert (naive["lost"], naive["doubled"], naive["events"] - naive["wanted"]) == (0, 1, 1)
+    lost = rows["kafka", "kill-triggerer"]
+    assert lost["published"] - lost["events"] == 1
+    assert all(row["doubled"] for (scheme, fault), row in rows.items() if fault == "duplicate" and scheme in killed
+               and scheme != "kafka-shared-stream")  # fmt: skip
+    assert all(bool(row["lost"]) != bool(row["refused"]) for (_, fault), row in rows.items() if fault == "poison")
+    assert not any(row["lost"] or row["doubled"] or row["late"] for (_, fault), row in rows.items() if fault == "none")
+    stranded = rows["shared-plain", "kill-triggerer"]
+    assert stranded["published"] == 4, "a fourth order, for one was stranded"
+    assert f"{stranded['longest']:.0f} " + {"en": "s", "zh-TW": "秒"}[lang] in text(lang)
