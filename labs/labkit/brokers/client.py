@@ -15,7 +15,7 @@ from labkit.errors import LabError
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _PATIENCE = 30.0
 """Seconds until a broker that does not answer is given up."""
@@ -111,22 +111,32 @@ def members(bootstrap: str, groups: Sequence[str]) -> dict[str, int]:
     }
 
 
+@contextlib.contextmanager
+def _consumer(bootstrap: str, group: str) -> Iterator[Any]:
+    """Have a consumer of a group that commits nothing by itself, and say it plainly when the broker does not answer."""
+    from confluent_kafka import Consumer, KafkaException  # noqa: PLC0415
+
+    settings: dict[str, Any] = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
+    consumer = Consumer({**settings, "error_cb": _quiet, "log_level": 0})
+    try:
+        yield consumer
+    except KafkaException as error:
+        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
+    finally:
+        consumer.close()
+
+
 def skip_to_end(bootstrap: str, group: str, topic: str) -> None:
     """Have a group without members go on at the end of a topic: what was sent before is not read again.
 
     Raises:
         LabError: The broker does not answer, or the group has members.
     """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+    from confluent_kafka import TopicPartition  # noqa: PLC0415
 
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0, "error_cb": _quiet})
-    try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
-        consumer.commit(offsets=[TopicPartition(topic, 0, end)], asynchronous=False)
-    except KafkaException as error:
-        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
-    finally:
-        consumer.close()
+    with _consumer(bootstrap, group) as consumer:
+        _, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
+        consumer.commit(offsets=[TopicPartition(topic, 0, high)], asynchronous=False)
 
 
 @dataclass(frozen=True)
@@ -155,19 +165,13 @@ def letters(bootstrap: str, topic: str, since: int = 0) -> list[Letter]:
     Raises:
         LabError: The broker does not answer.
     """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+    from confluent_kafka import TopicPartition  # noqa: PLC0415
 
-    settings = {"bootstrap.servers": bootstrap, "group.id": "lab", "enable.auto.commit": False, "log_level": 0}
-    consumer = Consumer({**settings, "error_cb": _quiet})
-    try:
+    with _consumer(bootstrap, "lab") as consumer:
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
         begin = max(low, since)
         consumer.assign([TopicPartition(topic, 0, begin)])
         found = consumer.consume(high - begin, timeout=_PATIENCE) if high > begin else []
-    except KafkaException as error:
-        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
-    finally:
-        consumer.close()
     return [_letter(one) for one in found]
 
 
@@ -182,15 +186,10 @@ def end(bootstrap: str, topic: str) -> int:
     Raises:
         LabError: The broker does not answer.
     """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+    from confluent_kafka import TopicPartition  # noqa: PLC0415
 
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "lab", "log_level": 0, "error_cb": _quiet})
-    try:
+    with _consumer(bootstrap, "lab") as consumer:
         _, high = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=_PATIENCE)
-    except KafkaException as error:
-        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
-    finally:
-        consumer.close()
     return int(high)
 
 
@@ -200,16 +199,11 @@ def committed(bootstrap: str, group: str, topic: str) -> int:
     Raises:
         LabError: The broker does not answer.
     """
-    from confluent_kafka import Consumer, KafkaException, TopicPartition  # noqa: PLC0415
+    from confluent_kafka import TopicPartition  # noqa: PLC0415
 
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0, "error_cb": _quiet})
-    try:
+    with _consumer(bootstrap, group) as consumer:
         (place,) = consumer.committed([TopicPartition(topic, 0)], timeout=_PATIENCE)
-    except KafkaException as error:
-        raise LabError("kafka.no_answer", address=bootstrap, details=str(error)) from error
-    finally:
-        consumer.close()
-    return max(0, place.offset)
+    return max(0, int(place.offset))
 
 
 def create_topics(bootstrap: str, topics: Iterable[str]) -> None:
