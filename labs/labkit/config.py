@@ -239,8 +239,8 @@ def find_topic(topic: str) -> Lab:
     raise usage_error("lab.unknown_topic", topic=topic, known=listed(known))
 
 
-def check_place(broker: str, name: str) -> None:
-    """Raise for a place to publish to that no lab has.
+def find_place(broker: str, name: str) -> Lab:
+    """Return the lab that a place to publish to belongs to.
 
     Args:
         broker: `kafka`, `sqs` or `redis`.
@@ -250,12 +250,12 @@ def check_place(broker: str, name: str) -> None:
         LabError: No lab has it; the message lists those there are.
     """
     if broker == "kafka":
-        find_topic(name)
-        return
+        return find_topic(name)
     kind, refusal = {"sqs": ("queues", "publish.unknown_sqs"), "redis": ("channels", "publish.unknown_redis")}[broker]
-    known = sorted({place for one in labs() for place in getattr(one, kind)})
-    if name not in known:
-        raise usage_error(refusal, name=name, known=listed(known))
+    owners = {place: one for one in labs() for place in getattr(one, kind)}
+    if name not in owners:
+        raise usage_error(refusal, name=name, known=listed(sorted(owners)))
+    return owners[name]
 
 
 def find_racers(names: Iterable[str]) -> list[Racer]:

@@ -95,7 +95,7 @@ class Notebook:
 
     @functools.cached_property
     def _stack(self) -> LocalStack:
-        return session.current()
+        return session.having(self._lab, silent=True)
 
     @functools.cached_property
     def _lab(self) -> Lab:
@@ -110,18 +110,18 @@ class Notebook:
 
     def publish(self, topic: str, value: dict[str, Any]) -> Message:
         """Send one JSON object to a topic and return what the broker acknowledged."""
-        config.find_topic(topic)
+        session.having(config.find_topic(topic), silent=True)
         return self._stack.broker.publish(self._stack.state, topic, [trace.as_text(value)])[0]
 
     def publish_sqs(self, queue: str, *values: dict[str, Any]) -> list[str]:
         """Put JSON objects into a queue of SQS and return the ids of the messages; starts the part `aws`."""
-        config.check_place("sqs", queue)
+        config.find_place("sqs", queue)
         self._stack.serve(moto.NAME)
         return moto.publish(self._stack.state, queue, [trace.as_text(value) for value in values])
 
     def publish_redis(self, channel: str, *values: dict[str, Any]) -> list[int]:
         """Say JSON objects on a channel of Redis and return how many listened to each; starts the part `redis`."""
-        config.check_place("redis", channel)
+        config.find_place("redis", channel)
         self._stack.serve(redis.NAME)
         return redis.publish(self._stack.state, channel, [trace.as_text(value) for value in values])
 
@@ -144,7 +144,7 @@ class Notebook:
             rate: How many a second, on average.
             seed: Arrivals come at random times that this number repeats; None for arrivals like a clock's.
         """
-        config.find_topic(topic)
+        session.having(config.find_topic(topic), silent=True)
         sender = Sender(self._stack.state.bootstrap)
         for position in arrivals.paced(arrivals.poisson(len(values), rate, seed)):
             sender.send(topic, trace.as_text(values[position]))
@@ -173,7 +173,7 @@ class Notebook:
             LabError: The stack has not the Dags, or they do not come to rest.
         """
         owner, collapse = config.find_collapse()
-        return collapsing.run(session.having(owner), [case for case in collapse.cases if not case.newer])
+        return collapsing.run(session.having(owner, silent=True), [case for case in collapse.cases if not case.newer])
 
     def recorded(self, airflow: str) -> Report:
         """Return what `collapse` once counted on another release; a test of the project repeats it."""

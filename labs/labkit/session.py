@@ -115,25 +115,50 @@ def side(python: Path, version: str, dags: Sequence[Path]) -> Iterator[SideStack
             stack.stop()
 
 
-def having(lab: Lab) -> LocalStack:
-    """Return the running stack, which has the Dags of a lab.
+def having(lab: Lab, *, silent: bool = False) -> LocalStack:
+    """Return the running stack with the Dags of a lab; they are loaded where they are not there yet.
+
+    Args:
+        lab: Which.
+        silent: Say nothing of it.
 
     Raises:
-        LabError: There is none, or it has not.
+        LabError: There is no stack, it does not know the lab, or the Dags do not get parsed.
     """
     stack = current()
-    if lab.name not in stack.state.labs:
-        raise LabError("stack.not_this_lab", lab=lab.id)
+    if lab.name in stack.state.labs:
+        return stack
+    with lock():
+        stack = current()  # another command may have loaded them meanwhile
+        load(stack, [lab], silent=silent)
     return stack
 
 
-def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False) -> LocalStack:
+def load(stack: LocalStack, labs: Sequence[Lab], *, silent: bool = False) -> None:
+    """Load the Dags of those labs that a stack has not; for who holds the lock.
+
+    Raises:
+        LabError: The stack does not know one of them, or the Dags do not get parsed.
+    """
+    for lab in labs:
+        if lab.name in stack.state.labs:
+            continue
+        if lab.name not in stack.state.known:
+            raise LabError("stack.not_this_lab", lab=lab.id)
+        with contextlib.nullcontext() if silent else step(t("start.lab", lab=lab.id)):
+            stack.load([lab])
+
+
+def bring_up(
+    labs: Sequence[Lab], *, known: Sequence[Lab] = (), mock: bool = False, defaults: bool = False
+) -> LocalStack:
     """Start a stack from nothing, up to where an event can be sent.
 
     Tasks, triggers and the broker need not be awaited: an event sent now waits for them in the broker.
 
     Args:
         labs: Whose Dags it loads.
+        known: Whose Dags it can load later.
         mock: Take the stand-in for Kafka.
         defaults: Leave Airflow's settings as they come, to compare with.
     """
@@ -148,12 +173,12 @@ def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False)
                 raise
             broker = "kafka-mock"
             console.print(f"[yellow]![/] {escape(str(error))}\n[yellow]![/] {t('start.mock')}")
-    stack = LocalStack.create(labs, broker=broker, defaults=defaults)
+    stack = LocalStack.create(labs, known=known, broker=broker, defaults=defaults)
     if broker == "kafka" and kafka.can_learn():
         with step(t("start.quick_kafka")):
             kafka.make_quick_start(stack.state)
     with step(t("start.database") if stack.has_template else t("start.first_database")):
-        stack.launch(labs)
+        stack.launch(known or labs)
         stack.prepare_database()
         # Not before: the import of Airflow has begun and takes longest, and three would share two cores.
         stack.start_part("kafka")
@@ -166,7 +191,7 @@ def bring_up(labs: Sequence[Lab], *, mock: bool = False, defaults: bool = False)
     # The triggerer looks for work once a second: what it is to watch had better be there at its first look. The
     # scheduler has nothing to do until the first event, and would take a core from what makes the watchers.
     stack.await_watchers(seconds=3)
-    stack.yield_to_others("dag-processor")  # the other labs' Dags can wait until the first event is through
+    stack.yield_to_others("dag-processor")  # the other Dags can wait until the first event is through
     stack.start_airflow("triggerer", "scheduler")
     return stack
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import httpx
 import psutil
+from driver import end_group, until
 
 if TYPE_CHECKING:
     import subprocess
@@ -100,6 +102,43 @@ def test_starting_a_lab_that_runs_already_is_harmless(running: Checkout) -> None
     before = running.running_pids()
     running.lab("start", "03", "--no-site", "--lang", "zh-TW")
     assert running.running_pids() == before
+
+
+def test_a_start_has_one_lab_and_others_are_loaded_when_they_are_used(stopped: Checkout) -> None:
+    stopped.lab("start", "--no-site")
+    stopped.send("orders", 901)
+    until(lambda: stopped.handled("handle_order", 901), "the order to be handled")
+    assert stopped.state is not None
+    assert stopped.state["labs"] == ["03-asset-watchers"]
+    others = {name: pid for name, pid in stopped.running_pids().items() if name != "dag-processor"}
+
+    told = stopped.lab("publish", "parcels", '{"parcel": 1}')
+    assert "The Dags of lab 01" in told.stdout
+    assert "offset 0" in told.stdout
+    told = stopped.lab("start", "05", "--no-site", "--lang", "zh-TW")
+    assert "實驗 05 的 Dag" in told.stdout
+    assert "The Dags of" not in stopped.lab("verify", "05", code=1).stdout  # they are there
+
+    assert [name[:2] for name in stopped.state["labs"]] == ["01", "03", "05"]
+    with stopped.stack.metadata() as metadata:
+        bundles = {row["bundle_name"] for row in metadata.dags().values()}
+    assert bundles >= {f"{name}{end}" for name in stopped.state["labs"] for end in ("", "-work")}
+    assert not [name for name in bundles if name[:2] not in {"01", "03", "05"}]
+    # Nothing else was touched: no other process, no event, and what was loaded first goes on.
+    assert {name: pid for name, pid in stopped.running_pids().items() if name != "dag-processor"} == others
+    assert stopped.part("dag-processor").restarts == 0
+    stopped.send("orders", 902)
+    until(lambda: stopped.handled("handle_order", 901, 902), "both orders to be handled")
+
+
+def test_who_is_killed_while_a_lab_is_loaded_loads_it_again(running: Checkout) -> None:
+    begun = running.begin("verify", "06")
+    configuration = running.stack.state.folder / "supervisord.conf"
+    until(lambda: "06-delivery" in configuration.read_text(encoding="utf-8"), "the dag-processor to be told")
+    end_group(begun, signal.SIGKILL)
+    assert "✗" in running.lab("verify", "06", code=1).stdout
+    assert running.state is not None
+    assert "06-delivery-and-collapse" in running.state["labs"]
 
 
 def test_of_two_starts_at_once_one_waits_and_there_is_one_stack(stopped: Checkout) -> None:

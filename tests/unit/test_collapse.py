@@ -92,10 +92,11 @@ def test_counting_here_needs_a_stack(lab: Callable[..., Told]) -> None:
     assert "./lab start" in told.err
 
 
-def test_a_stack_without_the_lab_is_refused_with_the_command_that_starts_one(
+def test_a_stack_that_does_not_know_the_lab_is_refused_with_the_command_that_starts_one(
     lab: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "current", lambda: SimpleNamespace(state=SimpleNamespace(labs=["03-x"])))
+    running = SimpleNamespace(state=SimpleNamespace(labs=["03-x"], known=["03-x"]))
+    monkeypatch.setattr(session, "current", lambda: running)
     told = lab("collapse", "--lang", "zh-TW")
     assert told.code == FAILED
     assert "./lab start 06" in told.err

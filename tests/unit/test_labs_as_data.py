@@ -110,9 +110,9 @@ def test_a_lab_tells_its_queues_and_channels_and_others_are_refused(labs: Callab
     labs(f'{WHOLE}\n[sqs]\nqueues = ["post"]\n[redis]\nchannels = ["shout"]\n')
     assert (config.lab("08").queues, config.lab("08").channels) == (("post",), ("shout",))
     for broker, place in (("kafka", "teas"), ("sqs", "post"), ("redis", "shout")):
-        config.check_place(broker, place)
+        assert config.find_place(broker, place).id == "08"
         with pytest.raises(LabError, match=place) as refused:
-            config.check_place(broker, "nowhere")
+            config.find_place(broker, "nowhere")
         assert refused.value.exit_code == USAGE
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt  # noqa: TC003  dataclass fields are read at run time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import psycopg2
 import psycopg2.errors
@@ -212,6 +212,18 @@ class Metadata:
             )
             for row in self.rows(query)
         ]
+
+    def now(self) -> dt.datetime:
+        """Return the database's time."""
+        return cast("dt.datetime", self.rows("SELECT now() AS now")[0]["now"])
+
+    def parsed(self, since: dt.datetime) -> set[tuple[str, str]]:
+        """Return the Dag files that were parsed since a time, with success or without: bundle and file."""
+        query = """
+            SELECT bundle_name, relative_fileloc AS file FROM dag WHERE last_parsed_time > %(since)s
+            UNION SELECT bundle_name, filename FROM import_error WHERE timestamp > %(since)s
+        """
+        return {(row["bundle_name"], row["file"]) for row in self.rows(query, {"since": since})}
 
     def dags(self) -> dict[str, dict[str, Any]]:
         """Return the Dags that Airflow knows and has files for: id → `is_paused`, `last_parsed_time` and so on."""

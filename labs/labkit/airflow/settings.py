@@ -46,13 +46,20 @@ def secrets_for_one_stack() -> dict[str, str]:
     }
 
 
+def bundle_names(lab: str) -> tuple[str, str]:
+    """Return the names of a lab's two Dag bundles: its own Dags, and the learner's folder."""
+    return lab, f"{lab}-work"
+
+
 def bundles(labs: Iterable[Lab]) -> str:
     """Return the Dag bundles: each lab's own Dags and the learner's folder beside them."""
     rows = []
-    # The dag-processor parses new files in reverse order (`_add_files_to_queue` puts each to the front): the Dags
-    # that the first event needs come last, to be parsed first.
+    # The dag-processor parses new files in reverse order (`_add_files_to_queue` puts each to the front). The Dags
+    # that the first event needs come last, to be parsed first; a lab that is loaded later is known to be there when
+    # its own Dags are, so they come first and are parsed last.
     for lab in sorted(labs, key=lambda lab: lab.first_event is not None):
-        for name, folder in ((f"{lab.name}-work", lab.work), (lab.name, lab.folder / "dags")):
+        pairs = list(zip(bundle_names(lab.name), (lab.folder / "dags", lab.work), strict=True))
+        for name, folder in reversed(pairs) if lab.first_event else pairs:
             rows.append(
                 {
                     "name": name,
@@ -73,7 +80,7 @@ def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
 
     Args:
         state: The stack.
-        labs: The labs whose Dags it loads.
+        labs: The labs whose Dags it can load.
     """
     home = state.folder / "airflow"
     ports = state.ports

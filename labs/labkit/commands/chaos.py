@@ -52,7 +52,7 @@ def command(scheme: str, fault: str, *, seconds: float | None, json: bool) -> No
     faults = [one for one in chaos.FAULTS if chaos.applies(target, one)] if fault == "all" else [fault]
     for one in faults:
         chaos.check(target, one)
-    stack = session.having(lab)
+    stack = session.having(lab, silent=json)
     with session.interruptible():
         session.wait_for_interface(stack)
         outcomes = [_run(stack, target, one, seconds, silent=json) for one in faults]

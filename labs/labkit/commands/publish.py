@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 def command(topic: str, value: str, *, to: str, burst: int, rate: float | None, seed: int | None) -> None:  # noqa: PLR0913  one for each option
     """Publish messages."""
     table = parse(value)
-    config.check_place(to, topic)
-    stack = session.current()
+    stack = session.having(config.find_place(to, topic))
     if burst > 1 and "seq" not in table:
         table = {**table, "seq": 0}
     texts = (

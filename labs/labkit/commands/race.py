@@ -39,6 +39,10 @@ def command(racers: tuple[str, ...], events: int | None, rate: float | None, see
     """Run a race."""
     chosen = config.find_racers(racers)
     stack = session.current()
+    race.check_broker(stack)
+    for lab in config.labs():
+        if any(racer in chosen for racer in lab.racers):
+            stack = session.having(lab)
     race.check(stack, chosen)
     with session.interruptible():
         for stream in _streams(events, rate, seed):

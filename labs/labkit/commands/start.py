@@ -31,15 +31,16 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
     """Start the stack."""
     if docker:
         raise usage_error("start.no_docker_yet")
-    labs = session.chosen(lab)
+    labs = [config.lab(lab) if lab else config.main(config.labs())]
     with session.interruptible(), session.lock():
         state = states.load()
         if state and state.ready and LocalStack(state).alive:
             stack = LocalStack(state)
-            if set(state.labs) >= {one.name for one in labs}:
+            if set(state.known) >= {one.name for one in labs}:
                 for part in stack.always_on():
                     stack.start_part(part)  # those that run are left alone
                 session.wait_for_interface(stack)
+                session.load(stack, labs)
                 console.print(t("start.already"))
                 _where_to_go(stack, labs, with_site=not no_site and site.is_built())
                 return
@@ -60,8 +61,9 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
 
 
 def _start(labs: Sequence[Lab], *, mock: bool) -> LocalStack:
-    lay_out(labs)
-    stack = session.bring_up(labs, mock=mock)
+    known = config.labs()
+    lay_out(known)
+    stack = session.bring_up(labs, known=known, mock=mock)
     message = session.first_event(stack, config.main(labs))
     if message:
         with journey_live(f"{message.topic} ← {message.value}") as seen:

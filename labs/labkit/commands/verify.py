@@ -19,11 +19,12 @@ from labkit.ui import console
 @click.argument("step", required=False)
 def command(lab: str | None, step: str | None) -> None:
     """Check the steps of a lab."""
-    labs = [find(lab)] if lab else session.chosen(None)
-    if step:
-        labs[0].step(step)
+    chosen = find(lab) if lab else None
+    if chosen and step:
+        chosen.step(step)
     passed = True
-    stack = session.current()
+    stack = session.having(chosen) if chosen else session.current()
+    labs = [chosen] if chosen else [find(name) for name in sorted(stack.state.labs)]
     with stack.metadata() as metadata:
         for one in labs:
             console.print(f"[bold]{one.id} {in_language(one.title)}[/]")

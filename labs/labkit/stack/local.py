@@ -41,11 +41,13 @@ if TYPE_CHECKING:
     from labkit.stack import PartState
     from labkit.stack.state import State
 
+DAG_PROCESSOR = "dag-processor"
+"""The part that reads Dag files."""
 AIRFLOW_PARTS = {
     # What runs a task and what runs triggers asks the execution API; people ask the other one. Two processes, as
     # Airflow offers it, so that tasks need not wait until the interface has been loaded.
     "execution-api": ("api-server", "--apps", "execution"),
-    "dag-processor": ("dag-processor",),
+    DAG_PROCESSOR: ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
     "triggerer-2": ("triggerer", "--skip-serve-logs"),
     "scheduler": ("scheduler", "--skip-serve-logs"),
@@ -83,11 +85,14 @@ class LocalStack:
     # Making one ---------------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, labs: Sequence[Lab], *, broker: str = "kafka", defaults: bool = False) -> LocalStack:
+    def create(
+        cls, labs: Sequence[Lab], *, known: Sequence[Lab] = (), broker: str = "kafka", defaults: bool = False
+    ) -> LocalStack:
         """Write down a new stack and make its folder; starts nothing.
 
         Args:
             labs: Whose Dags it loads.
+            known: Whose Dags it can load later.
             broker: `kafka` or `kafka-mock`.
             defaults: Leave Airflow's settings as they come, to compare with.
         """
@@ -98,6 +103,7 @@ class LocalStack:
             id=identity,
             run=str(run),
             labs=[lab.name for lab in labs],
+            known=[lab.name for lab in known or labs],
             ports=ports.choose(str(paths.ROOT)),
             broker=broker,
             started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -166,7 +172,11 @@ class LocalStack:
         return settings.environment(self.state, labs) | settings.secrets_for_one_stack()
 
     def launch(self, labs: Sequence[Lab]) -> None:
-        """Start the keeper; its programs start one by one with `start_part`, but for the nursery, which starts now."""
+        """Start the keeper; its programs start one by one with `start_part`, but for the nursery, which starts now.
+
+        Args:
+            labs: All that can be loaded.
+        """
         state = self.state
         run = state.folder
         names = [name for lab in labs for name in lab.connections]
@@ -185,20 +195,7 @@ class LocalStack:
             nest = [sys.executable, str(NURSERY), str(run / "nursery.sock")]
             # Importing Airflow takes longest of all, and needs nothing of the stack yet.
             programs.append(Program("nursery", nest, home, at_once=True))
-        for name, command in AIRFLOW_PARTS.items():
-            port = ["--port", str(state.ports[name])] if name in state.ports else []
-            launcher = [sys.executable, "-m", "labkit.airflow.launch"]
-            if state.forked:
-                # Isolated and without site-packages: it starts in 20 ms.
-                launcher = [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    str(NURSERY),
-                    str(run / "nursery.sock"),
-                    str(self._pid_file(name)),
-                ]
-            programs.append(Program(name, [*launcher, *command, *port], home))
+        programs += [Program(name, self._airflow_command(name), home) for name in AIRFLOW_PARTS]
         site = paths.BUILD / "site"
         site.mkdir(parents=True, exist_ok=True)  # the server wants a folder to serve
         server = [sys.executable, "-I", "-S", str(pages.__file__), str(state.ports["site"]), str(site)]
@@ -210,6 +207,19 @@ class LocalStack:
         ]  # fmt: skip
         programs.append(Program("notebook", notebook, run, keep=False))
         return programs + [program for part in SERVED.values() if (program := part.program(state))]
+
+    def _airflow_command(self, name: str) -> list[str]:
+        """Return the command line of one of Airflow's processes."""
+        state = self.state
+        launcher = [sys.executable, "-m", "labkit.airflow.launch"]
+        if state.forked:
+            # Isolated and without site-packages: it starts in 20 ms.
+            nest = str(state.folder / "nursery.sock")
+            launcher = [sys.executable, "-I", "-S", str(NURSERY), nest, str(self._pid_file(name))]
+        more = ["--port", str(state.ports[name])] if name in state.ports else []
+        if name == DAG_PROCESSOR:
+            more = [f"--bundle-name={bundle}" for lab in state.labs for bundle in settings.bundle_names(lab)]
+        return [*launcher, *AIRFLOW_PARTS[name], *more]
 
     def _pid_file(self, name: str) -> Path:
         return self.state.folder / f"{name}.pid"
@@ -240,7 +250,7 @@ class LocalStack:
         self.start_part(name)
         self._wait_for(lambda: part.healthy(self.state), name, timeout=30)
         if name == moto.NAME:
-            labs = [lab for lab in config.labs() if lab.name in self.state.labs]
+            labs = [lab for lab in config.labs() if lab.name in self.state.known]
             moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
 
     def add_triggerer(self) -> None:
@@ -265,6 +275,25 @@ class LocalStack:
             self._wait_for(ready.exists, "nursery", timeout=60)
         for name in names:
             self.start_part(name)
+
+    def load(self, labs: Sequence[Lab]) -> None:
+        """Have the Dags of more labs; returns when they have been parsed.
+
+        Airflow's dag-processor learns at its start which bundles to parse, so it is started anew. No other part
+        notices: all know all bundles.
+
+        Raises:
+            LabError: They were not parsed within a minute; the end of the dag-processor's log is in the details.
+        """
+        self.create_topics(labs)
+        self.state.labs = sorted({*self.state.labs, *(lab.name for lab in labs)})
+        with self.metadata() as database:
+            since = database.now()
+            supervisor.change(self.state.folder, DAG_PROCESSOR, self._airflow_command(DAG_PROCESSOR))
+            files = {(lab.name, file.name) for lab in labs for file in (lab.folder / "dags").glob("*.py")}
+            self._wait_for(lambda: files <= database.parsed(since), DAG_PROCESSOR, timeout=60)
+        self.yield_to_others(DAG_PROCESSOR)
+        states.save(self.state)  # now, and not before: who is interrupted begins again
 
     def await_watchers(self, *, seconds: float) -> None:
         """Wait until the dag-processor has stored a watcher, or some seconds where there may be none."""
@@ -514,12 +543,11 @@ def _part_state(name: str) -> PartState:
 
 
 def _restarts(run: Path, name: str) -> int:
-    """Return how often supervisord had to bring a program back: its log has one line for each."""
+    """Return how often a program ended that should not have: supervisord's log has one line for each."""
     log = run / "log" / "supervisord.log"
     if not log.exists():
         return 0
-    spawned = log.read_text(encoding="utf-8", errors="replace").count(f"spawned: '{name}' with pid")
-    return max(0, spawned - 1)
+    return log.read_text(encoding="utf-8", errors="replace").count(f" exited: {name} (")
 
 
 def memory(pid: int, *, alone: bool = False) -> int:

@@ -31,6 +31,7 @@ class State:
         run: The stack's private folder: data, logs, sockets. Gone after `stop`.
         lane: `local` or `compose`.
         labs: Names of the labs whose Dags are loaded.
+        known: Names of the labs that it can load.
         ports: By part.
         broker: `kafka`, or `kafka-mock` where the real one could not be had.
         ready: Whether `start` came to its end.
@@ -46,6 +47,7 @@ class State:
     run: str
     lane: str = "local"
     labs: list[str] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
     broker: str = "kafka"
     ready: bool = False

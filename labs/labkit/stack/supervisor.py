@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import shlex
@@ -155,6 +156,22 @@ def alive(folder: Path) -> bool:
         return bool(proxy(folder).getState()["statename"] == "RUNNING")
     except (OSError, xmlrpc.client.Error, KeyError):
         return False
+
+
+def change(folder: Path, name: str, command: Sequence[str]) -> None:
+    """Give a program another command line, and start it anew; returns when the old process is gone."""
+    file = folder / "supervisord.conf"
+    configuration = configparser.RawConfigParser()
+    configuration.read(file, encoding="utf-8")
+    configuration[f"program:{name}"]["command"] = _command(command)
+    with file.open("w", encoding="utf-8") as target:  # it keeps its rights
+        configuration.write(target)
+    keeper = proxy(folder)
+    keeper.reloadConfig()
+    stop(folder, name)
+    keeper.removeProcessGroup(name)
+    keeper.addProcessGroup(name)
+    start(folder, name)
 
 
 def start(folder: Path, name: str) -> None:
