@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,10 @@ def first_start(checkout: Checkout) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def running(checkout: Checkout) -> Checkout:
-    """The checkout with a whole stack."""
-    if not checkout.whole:
-        checkout.lab("start", "--no-site")
-    return checkout
+def running(checkout: Checkout, request: pytest.FixtureRequest) -> Checkout:
+    """The checkout with a whole stack, which has lab 03 or the lab that the test's file is named for."""
+    named = re.search(r"test_lab(\d\d)", request.path.name)
+    return checkout.having(named[1]) if named else checkout.having()
 
 
 @pytest.fixture

@@ -143,6 +143,13 @@ class Checkout:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
+    def having(self, lab: str = "03") -> Checkout:
+        """Start the stack where none runs, and load a lab where it is not loaded; returns this checkout."""
+        state = self.state
+        if not self.whole or not state or not any(name.startswith(lab) for name in state["labs"]):
+            self.lab("start", lab, "--no-site")
+        return self
+
     def begin(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Begin `./lab …` in a process group of its own, as a terminal does; its output is not read."""
         return subprocess.Popen(

@@ -32,8 +32,7 @@ def run(checkout: Checkout, stream: race.Stream, *racers: str) -> Race:
 @pytest.fixture(scope="module")
 def rush(checkout: Checkout) -> Race:
     """A burst, each racer alone."""
-    if not checkout.whole:
-        checkout.lab("start", "--no-site")
+    checkout.having("02")
     names = ("old-kafka", "old-one", "old-drain", "watcher", "watcher-drain")
     return run(checkout, race.Stream("burst", 5, 5, SEED), *names)
 

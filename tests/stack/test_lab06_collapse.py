@@ -43,8 +43,7 @@ WAYS = {
 @pytest.fixture(scope="module")
 def counted(checkout: Checkout) -> Report:
     """`./lab collapse` on the stack's own Airflow."""
-    if not checkout.whole:
-        checkout.lab("start", "--no-site")
+    checkout.having("06")
     told = checkout.lab("collapse").stdout
     assert "stranded" in told
     (file,) = (checkout.root / "build" / "collapse").glob("*.json")

@@ -28,8 +28,7 @@ WATCHED = {"serve_once": "careful_orders", "serve_nine": "nine_orders"}
 @pytest.fixture(scope="module")
 def watching(checkout: Checkout) -> Iterator[Checkout]:
     """The stack with both Dags un-paused and watched."""
-    if not checkout.whole:
-        checkout.lab("start", "--no-site")
+    checkout.having("06")
     stack = checkout.stack
     stack.start_part("api-server")
     with stack.metadata() as metadata, Api(stack.state, 30) as api:
