@@ -14,11 +14,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from labkit import arrivals, config, session, trace
+from labkit import chaos as faults
 from labkit import collapse as collapsing
 from labkit import race as racing
 from labkit.airflow import complaints, connections, settings
 from labkit.airflow.api import Api
-from labkit.brokers import moto, redis, shop
+from labkit.airflow.gate import Gate
+from labkit.brokers import client, moto, redis, shop
 from labkit.brokers.client import Sender
 from labkit.errors import LabError
 from labkit.waiting import until
@@ -113,6 +115,34 @@ class Notebook:
         session.having(config.find_topic(topic), silent=True)
         return self._stack.broker.publish(self._stack.state, topic, [trace.as_text(value)])[0]
 
+    def send(self, topic: str, *values: str | bytes) -> list[Message]:
+        """Send messages to a topic as they are, JSON or not, and return what the broker acknowledged."""
+        config.find_topic(topic)
+        return client.publish(self._stack.state.bootstrap, topic, values)
+
+    def letters(self, topic: str, since: int = 0) -> pd.DataFrame:
+        """Return what lies on a topic, and leave it there: offset (`letter`), value, a column for each header.
+
+        Args:
+            topic: The topic.
+            since: The first offset that counts.
+        """
+        config.find_topic(topic)
+        found = client.letters(self._stack.state.bootstrap, topic, since)
+        headers = list(dict.fromkeys(name for one in found for name in one.headers))
+        rows = [{"letter": one.offset, "value": one.value, **one.headers} for one in found]
+        return _frame(["letter", "value", *headers], rows)
+
+    def end(self, topic: str) -> int:
+        """Return the offset that a topic's next message will have."""
+        config.find_topic(topic)
+        return client.end(self._stack.state.bootstrap, topic)
+
+    def committed(self, topic: str, group: str) -> int:
+        """Return the offset at which a consumer group will go on: for Kafka, all before it is done."""
+        config.find_topic(topic)
+        return client.committed(self._stack.state.bootstrap, group, topic)
+
     def publish_sqs(self, queue: str, *values: dict[str, Any]) -> list[str]:
         """Put JSON objects into a queue of SQS and return the ids of the messages; starts the part `aws`."""
         config.find_place("sqs", queue)
@@ -178,6 +208,28 @@ class Notebook:
     def recorded(self, airflow: str) -> Report:
         """Return what `collapse` once counted on another release; a test of the project repeats it."""
         return collapsing.load(config.find_collapse()[1].recorded / f"{airflow}.json")
+
+    def gate(self) -> Gate:
+        """Keep events out of the database while the block runs: yielded by a trigger, stored by nobody."""
+        return Gate(self._stack.state)
+
+    def kill(self, part: str) -> None:
+        """End a part's processes without warning, as a power cut does; what watches over them starts it again."""
+        faults.kill(self._stack.family(part))
+
+    def chaos(self, scheme: str, fault: str, *, seconds: float | None = None) -> faults.Outcome:
+        """Let something go wrong while messages come in, as `./lab chaos` does, and return what became of them.
+
+        Args:
+            scheme: Where they come from.
+            fault: What goes wrong.
+            seconds: How long it lasts, where it lasts at all.
+
+        Raises:
+            LabError: There is no such source, or the fault is not for it, or the messages did not come.
+        """
+        owner, target = config.find_target(scheme)
+        return faults.run(session.having(owner), target, fault, seconds)
 
     def hold(self, part: str) -> AbstractContextManager[None]:
         """Keep a part of the stack still while the block runs, as a machine does that is busy elsewhere."""

@@ -167,6 +167,39 @@ def test_the_careful_way_loses_nothing_and_serves_nothing_twice_whatever_goes_wr
     assert rows["poison"]["refused"] == 1
 
 
+def test_the_third_counter_fails_as_it_comes_and_stands_everything_once_it_is_mended(running: Checkout) -> None:
+    stack = running.stack
+
+    def switch(*, paused: bool) -> None:
+        with stack.metadata() as metadata, Api(stack.state, 30) as api:
+            until(lambda: "serve_takeaway" in metadata.dags(), "the Dag to be parsed", 90)
+            api.set_paused("serve_takeaway", paused=paused)
+            api.reparse("serve_takeaway")
+            watched = lambda: "takeaway_orders" in {one.asset for one in metadata.watchers() if one.triggerer}  # noqa: E731
+            until(lambda: watched() != paused, "the watcher to come or go", 60)
+
+    def said(code: int | None = 1) -> str:
+        return running.lab("verify", "06", "exercise-once", code=code).stdout
+
+    assert "paused" in said()
+    file = running.root / "work" / "06-delivery-and-collapse" / "serve_takeaway.py"
+    try:
+        switch(paused=False)
+        assert "`kafka_careful`" in said()
+        # A group of its own does not make it stand a crash.
+        file.write_text(file.read_text(encoding="utf-8").replace("kafka_careful", "kafka_takeaway"), encoding="utf-8")
+        until(lambda: "Kafka was told" in said(), "the verdict on the trigger", 90, 1)
+        running.lab("reset", "06", "--solution", "--yes")
+        running.lab("restart", "triggerer")
+        switch(paused=False)
+        until(lambda: "All done" in said(None), "verify to pass", 200, 1)
+    finally:
+        running.lab("reset", "06", "--yes")
+        switch(paused=True)
+        # A triggerer that knows the solution's class would hide what is wrong with the exercise.
+        running.lab("restart", "triggerer")
+
+
 def test_ctrl_c_leaves_nothing_frozen_and_nothing_unpaused(running: Checkout) -> None:
     stack = running.stack
     process = running.begin("chaos", "kafka", "freeze-triggerer", "--seconds", "300")
