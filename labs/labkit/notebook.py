@@ -229,7 +229,7 @@ class Notebook:
             LabError: There is no such source, or the fault is not for it, or the messages did not come.
         """
         owner, target = config.find_target(scheme)
-        return faults.run(session.having(owner), target, fault, seconds)
+        return faults.run(session.having(owner, silent=True), target, fault, seconds)
 
     def hold(self, part: str) -> AbstractContextManager[None]:
         """Keep a part of the stack still while the block runs, as a machine does that is busy elsewhere."""
