@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.bench import examine, isolate
-from labkit.verify import NotYet
+from labkit.verify import NotYet, learners
 
 if TYPE_CHECKING:
     from labkit.airflow.metadata import Metadata
@@ -138,18 +136,7 @@ def exercise_bench(metadata: Metadata, lab: Lab) -> None:
     """Check that the learner's trigger passes the bench; it takes some 10 seconds."""
     del metadata
     isolate()  # the learner's module imports Airflow
-    sys.path.insert(0, str(lab.work))
-    sys.modules.pop("delivery_notes", None)
-    try:
-        trigger = importlib.import_module("delivery_notes").DeliveryTrigger
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise NotYet(
-            en=f"`delivery_notes.py` gives no `DeliveryTrigger`: {reason}",
-            zh_tw=f"`delivery_notes.py` 裡拿不到 `DeliveryTrigger`：{reason}",
-        ) from error
-    finally:
-        sys.path.remove(str(lab.work))
+    trigger = learners(lab, "delivery_notes", "DeliveryTrigger")
     with tempfile.TemporaryDirectory() as folder:
         try:
             report = examine(
