@@ -33,11 +33,6 @@ STRANGERS = (None, False, {"message": [1]}, 7)
 """Payloads of no source here: taking them for orders would hide that something is wrong."""
 
 
-def _payloads(metadata: Metadata, dag: str) -> list[Any]:
-    """Return the payloads that runs of a Dag succeeded on."""
-    return [payload for run in metadata.succeeded_runs(dag) for payload in run["payloads"]]
-
-
 def _shape(payload: Any) -> str:
     """Return the source of a payload, told by its shape."""
     if isinstance(payload, str):
@@ -53,7 +48,7 @@ def three_brokers(metadata: Metadata, lab: Lab) -> None:
     """Check that each of the four Dags had a run that succeeded."""
     del lab
     for dag in ("look_counter", "look_delivery", "look_kiosk", "look_bell"):
-        if not _payloads(metadata, dag):
+        if not metadata.succeeded_payloads(dag):
             raise NotYet(en=f"No run of `{dag}` has succeeded yet.", zh_tw=f"`{dag}` 還沒有任何一次執行成功。")
 
 
@@ -166,7 +161,7 @@ def exercise_scheme(metadata: Metadata, lab: Lab) -> None:
             "connection `kafka_points`.",
             zh_tw=f"`points` 的監看器拿到的是 {'、'.join(told)}。它應該仍以連線 `kafka_points` 讀主題 `points`。",
         )
-    if not _payloads(metadata, "count_points"):
+    if not metadata.succeeded_payloads("count_points"):
         raise NotYet(
             en="No run of `count_points` has succeeded yet. Publish to the topic `points`.",
             zh_tw="`count_points` 還沒有任何一次執行成功。對主題 `points` 發布一則吧。",

@@ -99,7 +99,7 @@ def switch(checkout: Checkout, dag: str, *, paused: bool) -> None:
 def payloads(checkout: Checkout, dag: str) -> list[Any]:
     """Return what runs of the Dag succeeded on."""
     with checkout.stack.metadata() as metadata:
-        return [payload for run in metadata.succeeded_runs(dag) for payload in run["payloads"]]
+        return metadata.succeeded_payloads(dag)
 
 
 def order(number: int) -> str:

@@ -247,6 +247,10 @@ class Metadata:
         """
         return self.rows(query, [dag])
 
+    def succeeded_payloads(self, dag: str) -> list[Any]:
+        """Return the payloads that runs of a Dag succeeded on."""
+        return [payload for run in self.succeeded_runs(dag) for payload in run["payloads"]]
+
 
 def reason_and_line(stacktrace: str, filename: str) -> tuple[str, int | None]:
     """Return the last line of a stack trace, and the last line number in the file that is looked at."""

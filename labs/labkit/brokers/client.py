@@ -94,6 +94,9 @@ def ask_for_producer_ids(bootstrap: str) -> Any:
 def members(bootstrap: str, groups: Sequence[str]) -> dict[str, int]:
     """Return for each consumer group how many of its members have been given a partition.
 
+    Only an administrator can ask this. librdkafka's issue 5040, for which `await_groups` asks as a consumer, is not met
+    here: it is the answer to a question for offsets (`rd_kafka_handle_OffsetFetch`) that kills, and this asks for none.
+
     Raises:
         LabError: The broker does not answer; a stand-in does not know the question.
     """
