@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.bench import examine, isolate
-from labkit.verify import NotYet
+from labkit.verify import NotYet, learners
 
 if TYPE_CHECKING:
     from labkit.airflow.metadata import Metadata
@@ -17,11 +15,6 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 8
 """For how long a note has to lie there before its silence tells anything: a trigger that returns fires every 2 s."""
-
-
-def _payloads(metadata: Metadata, dag: str) -> list[Any]:
-    """Return the payloads that runs of a Dag succeeded on."""
-    return [payload for run in metadata.succeeded_runs(dag) for payload in run["payloads"]]
 
 
 def _names(payload: Any) -> list[str]:
@@ -33,7 +26,7 @@ def _names(payload: Any) -> list[str]:
 def upload(metadata: Metadata, lab: Lab) -> None:
     """Check that a new file in the bucket caused a run."""
     del lab
-    if not any(payload["keys"] for payload in _payloads(metadata, "handle_upload")):
+    if not any(payload["keys"] for payload in metadata.succeeded_payloads("handle_upload")):
         raise NotYet(
             en="No run of `handle_upload` has succeeded on a new file in the bucket `menus`.",
             zh_tw="還沒有任何一次 `handle_upload` 的執行，成功處理儲存桶 `menus` 裡的新檔案。",
@@ -44,7 +37,7 @@ def outbox(metadata: Metadata, lab: Lab) -> None:
     """Check that the outbox told more than the notification."""
     del lab
     told = {
-        way: {row["id"] for payload in _payloads(metadata, way) for row in payload["rows"]}
+        way: {row["id"] for payload in metadata.succeeded_payloads(way) for row in payload["rows"]}
         for way in ("stock_by_notify", "stock_by_outbox")
     }
     for way, rows in told.items():
@@ -61,7 +54,7 @@ def shared(metadata: Metadata, lab: Lab) -> None:
     """Check that both groups of watchers had an event."""
     del lab
     for dag in ("cards_alone", "cards_shared"):
-        if not _payloads(metadata, dag):
+        if not metadata.succeeded_payloads(dag):
             raise NotYet(en=f"No card has caused a run of `{dag}`.", zh_tw=f"還沒有卡片引發 `{dag}` 的執行。")
 
 
@@ -127,7 +120,7 @@ def exercise_run(metadata: Metadata, lab: Lab) -> None:
             en=f"`{newest.name}` was told a moment ago. Look again in {QUIET_SECONDS} seconds: it must stay at that.",
             zh_tw=f"`{newest.name}` 才剛被說到。{QUIET_SECONDS} 秒後再看一次：不能再多。",
         )
-    if not any(newest.name in _names(payload) for payload in _payloads(metadata, "handle_delivery")):
+    if not any(newest.name in _names(payload) for payload in metadata.succeeded_payloads("handle_delivery")):
         raise NotYet(
             en=f"No run of `handle_delivery` has succeeded on `{newest.name}` yet.",
             zh_tw=f"`handle_delivery` 還沒有任何一次執行成功處理 `{newest.name}`。",
@@ -138,18 +131,7 @@ def exercise_bench(metadata: Metadata, lab: Lab) -> None:
     """Check that the learner's trigger passes the bench; it takes some 10 seconds."""
     del metadata
     isolate()  # the learner's module imports Airflow
-    sys.path.insert(0, str(lab.work))
-    sys.modules.pop("delivery_notes", None)
-    try:
-        trigger = importlib.import_module("delivery_notes").DeliveryTrigger
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise NotYet(
-            en=f"`delivery_notes.py` gives no `DeliveryTrigger`: {reason}",
-            zh_tw=f"`delivery_notes.py` 裡拿不到 `DeliveryTrigger`：{reason}",
-        ) from error
-    finally:
-        sys.path.remove(str(lab.work))
+    trigger = learners(lab, "delivery_notes", "DeliveryTrigger")
     with tempfile.TemporaryDirectory() as folder:
         try:
             report = examine(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
-from labkit.verify import NotYet
+from labkit.verify import NotYet, learners
 
 if TYPE_CHECKING:
     from labkit.airflow.metadata import Metadata
@@ -35,11 +33,6 @@ STRANGERS = (None, False, {"message": [1]}, 7)
 """Payloads of no source here: taking them for orders would hide that something is wrong."""
 
 
-def _payloads(metadata: Metadata, dag: str) -> list[Any]:
-    """Return the payloads that runs of a Dag succeeded on."""
-    return [payload for run in metadata.succeeded_runs(dag) for payload in run["payloads"]]
-
-
 def _shape(payload: Any) -> str:
     """Return the source of a payload, told by its shape."""
     if isinstance(payload, str):
@@ -55,14 +48,14 @@ def three_brokers(metadata: Metadata, lab: Lab) -> None:
     """Check that each of the four Dags had a run that succeeded."""
     del lab
     for dag in ("look_counter", "look_delivery", "look_kiosk", "look_bell"):
-        if not _payloads(metadata, dag):
+        if not metadata.succeeded_payloads(dag):
             raise NotYet(en=f"No run of `{dag}` has succeeded yet.", zh_tw=f"`{dag}` 還沒有任何一次執行成功。")
 
 
 def exercise_adapter(metadata: Metadata, lab: Lab) -> None:
     """Check the learner's function on a payload of each source, and on some of none."""
     del metadata
-    orders_in = _adapter(lab)
+    orders_in = learners(lab, "order_adapter", "orders_in")
     for source, (payload, wanted) in SAMPLES.items():
         try:
             found = [order["order_id"] for order in orders_in(payload)]
@@ -94,23 +87,6 @@ def exercise_adapter(metadata: Metadata, lab: Lab) -> None:
             zh_tw=f"沒有來源會送 {payload!r}，`orders_in` 卻傳回 {taken!r}。請丟出 `ValueError`："
             "出錯看得見，默默不見的訂單看不見。",
         )
-
-
-def _adapter(lab: Lab) -> Any:
-    """Return the learner's function, imported anew."""
-    sys.path.insert(0, str(lab.work))
-    sys.modules.pop("order_adapter", None)
-    importlib.invalidate_caches()
-    try:
-        return importlib.import_module("order_adapter").orders_in
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise NotYet(
-            en=f"`order_adapter.py` gives no `orders_in`: {reason}",
-            zh_tw=f"`order_adapter.py` 裡拿不到 `orders_in`：{reason}",
-        ) from error
-    finally:
-        sys.path.remove(str(lab.work))
 
 
 def exercise_run(metadata: Metadata, lab: Lab) -> None:
@@ -179,13 +155,13 @@ def exercise_scheme(metadata: Metadata, lab: Lab) -> None:
     arguments = metadata.watcher_arguments("count_points", "points")
     wanted = {"topics": ["points"], "kafka_config_id": "kafka_points"}
     if not any(all(one.get(key) == value for key, value in wanted.items()) for one in arguments):
-        told = ", ".join(f"`{key}={one.get(key)!r}`" for one in arguments for key in wanted) or "–"
+        told = [f"`{key}={one.get(key)!r}`" for one in arguments for key in wanted] or ["–"]
         raise NotYet(
-            en=f"The watcher of `points` has {told}. It must still read the topic `points` by the connection "
-            "`kafka_points`.",
-            zh_tw=f"`points` 的監看器拿到的是 {told}。它應該仍以連線 `kafka_points` 讀主題 `points`。",
+            en=f"The watcher of `points` has {', '.join(told)}. It must still read the topic `points` by the "
+            "connection `kafka_points`.",
+            zh_tw=f"`points` 的監看器拿到的是 {'、'.join(told)}。它應該仍以連線 `kafka_points` 讀主題 `points`。",
         )
-    if not _payloads(metadata, "count_points"):
+    if not metadata.succeeded_payloads("count_points"):
         raise NotYet(
             en="No run of `count_points` has succeeded yet. Publish to the topic `points`.",
             zh_tw="`count_points` 還沒有任何一次執行成功。對主題 `points` 發布一則吧。",

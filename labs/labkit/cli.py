@@ -171,7 +171,9 @@ def explain(error: click.ClickException) -> str:
         case click.exceptions.UsageError() if "No such command" in error.message:
             text = t("cli.no_such_command", commands=listed(COMMANDS))
         case click.exceptions.UsageError() if "unexpected extra argument" in error.message:
-            text = t("cli.extra_argument", arguments=error.message.partition("(")[2].rstrip(")"))
+            takes_json = error.ctx is not None and error.ctx.command.name == "publish"
+            key = "cli.extra_argument_beside_json" if takes_json else "cli.extra_argument"
+            text = t(key, arguments=error.message.partition("(")[2].rstrip(")"))
     return text
 
 

@@ -268,7 +268,7 @@ def find_racers(names: Iterable[str]) -> list[Racer]:
     wanted = list(dict.fromkeys(names)) or list(known)
     for name in wanted:
         if name not in known:
-            raise usage_error("race.unknown", racer=name, known=", ".join(known))
+            raise usage_error("race.unknown", racer=name, known=listed(known))
     return [known[name] for name in wanted]
 
 

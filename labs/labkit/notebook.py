@@ -93,7 +93,11 @@ class Notebook:
     """
 
     def __init__(self, which: str) -> None:
+        import pandas as pd  # noqa: PLC0415
+
         self._which = which
+        # pandas cuts cells after 50 characters: of most payloads the half that matters.
+        pd.set_option("display.max_colwidth", None)
 
     @functools.cached_property
     def _stack(self) -> LocalStack:

@@ -24,6 +24,7 @@ from labkit.airflow.api import Api
 from labkit.brokers import client
 from labkit.drawing import Span
 from labkit.errors import LabError
+from labkit.i18n import listed
 from labkit.trace import as_text
 from labkit.waiting import until
 
@@ -251,7 +252,7 @@ def check(stack: LocalStack, racers: Sequence[Racer]) -> None:
         dags = metadata.dags()
     missing = [racer.dag for racer in racers if racer.dag not in dags]
     if missing:
-        raise LabError("race.no_dag", dags=", ".join(missing))
+        raise LabError("race.no_dag", dags=listed(missing))
 
 
 @dataclass
@@ -316,7 +317,7 @@ class _Heat:
             until(lambda: all(count for count in self._members().values()), seconds=READY, pause=0.2)
         except TimeoutError as error:
             late = [racer.name for racer in self.racers if not self._members()[racer.group]]
-            raise LabError("race.not_ready", racers=", ".join(late), seconds=f"{READY:.0f}") from error
+            raise LabError("race.not_ready", racers=listed(late), seconds=f"{READY:.0f}") from error
 
     def _members(self) -> dict[str, int]:
         return client.members(self.stack.state.bootstrap, [racer.group for racer in self.racers])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
+import traceback
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.airflow import complaints
+from labkit.airflow.metadata import reason_and_line
 from labkit.config import in_language
 from labkit.errors import LabError
 from labkit.i18n import t
@@ -57,6 +61,41 @@ def module(lab: Lab) -> ModuleType:
     return loaded
 
 
+def learners(lab: Lab, module: str, name: str) -> Any:
+    """Return what a learner's module in the work folder defines, imported anew: what was edited counts.
+
+    Args:
+        lab: The lab whose work folder it is in.
+        module: The file's name without its ending.
+        name: What it has to define.
+
+    Raises:
+        NotYet: It is not there, cannot be imported (with the line), or defines no such thing.
+    """
+    file = f"{module}.py"
+    if not (lab.work / file).is_file():
+        raise NotYet(
+            en=f"There is no `{file}` in `work/{lab.name}`. `./lab reset {lab.id}` brings the exercise back.",
+            zh_tw=f"`work/{lab.name}` 裡沒有 `{file}`。用 `./lab reset {lab.id}` 可以把練習的檔案找回來。",
+        )
+    sys.path.insert(0, str(lab.work))
+    sys.modules.pop(module, None)
+    importlib.invalidate_caches()
+    try:
+        loaded = importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # whatever a learner's file does when it is imported
+        reason, line = reason_and_line(traceback.format_exc(), file)
+        raise NotYet(
+            en=f"`{file}` cannot be imported{f', line {line}' if line else ''}: {reason}",
+            zh_tw=f"`{file}` 無法匯入{f'，第 {line} 行' if line else ''}：{reason}",
+        ) from error
+    finally:
+        sys.path.remove(str(lab.work))
+    if not hasattr(loaded, name):
+        raise NotYet(en=f"`{file}` defines no `{name}`.", zh_tw=f"`{file}` 裡沒有定義 `{name}`。")
+    return getattr(loaded, name)
+
+
 def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterable[str] = ()) -> Iterator[Row]:
     """Yield each step with its verdict.
 
@@ -67,7 +106,8 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
         lab: The lab.
         metadata: The metadata database.
         only: The id of the one step to look at.
-        log: The triggerer's log: what it says of the lab's watchers goes with steps that are not done.
+        log: The triggerer's log: what it says of the lab's watchers, and of brokers that do not
+            answer, goes with steps that are not done.
     """
     checks = module(lab)
     bundles = (lab.name, f"{lab.name}-work")
@@ -78,6 +118,7 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
     ]
     lines = list(log)
     failing = complaints.recent(lines, metadata.watchers()) if lines else []
+    unheard = complaints.unheard(lines)
     if failing:
         ours = metadata.scheduling_assets(bundles)
         failing = [one for one in failing if one.asset in ours]
@@ -92,7 +133,10 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
             if failures:
                 text += "\n      " + t("verify.import_error", reason="; ".join(failures))
             for one in failing:
-                text += "\n      " + _advised(f"{one.told()} {one.error}", one.error)
+                text += "\n      " + _advised(f"{one.told()}\n        {one.error}", one.error)
+            for address in unheard:
+                text += f"\n      {t('complaint.unheard', address=address)}"
+                text += f"\n      → {t('complaint.unreachable', address=address)}"
             yield Row(step, passed=False, missing=text)
         else:
             yield Row(step, passed=True)

@@ -173,8 +173,8 @@ class Checkout:
     def handled(self, dag: str, *orders: int) -> bool:
         """Tell whether runs of the Dag succeeded on all these orders."""
         with self.stack.metadata() as metadata:
-            rows = metadata.succeeded_runs(dag)
-        done = {json.loads(text).get("order_id") for row in rows for text in row["payloads"]}
+            payloads = metadata.succeeded_payloads(dag)
+        done = {json.loads(text).get("order_id") for text in payloads}
         return set(orders) <= done
 
     # Looking at it ------------------------------------------------------------------------------------------------

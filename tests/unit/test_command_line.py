@@ -116,6 +116,13 @@ def test_what_is_asked_for_wrongly_is_refused_with_2_and_a_word_of_help(
     assert "Traceback" not in outcome.err
     assert len(outcome.err.splitlines()) <= 3
     assert not outcome.out
+    if language == "zh-TW":
+        assert ", " not in outcome.err, "Chinese lists with 、"
+
+
+@pytest.mark.parametrize(("arguments", "told"), [(["status", "{}"], False), (["publish", "orders", "{", "}"], True)])
+def test_only_who_may_have_meant_json_is_told_of_its_quotes(arguments: list[str], *, told: bool, lab: Lab) -> None:
+    assert ("single quotes" in lab(*arguments).err) is told
 
 
 def test_a_language_that_we_do_not_speak_is_refused_with_those_we_do(lab: Lab) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from labkit import session
-from labkit.airflow.metadata import ImportFailure, _reason
+from labkit.airflow.metadata import ImportFailure, reason_and_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,14 +39,14 @@ def stack_trace(source: str, file: Path) -> str:
 
 @pytest.mark.parametrize(("source", "line", "reason"), SOURCES)
 def test_reason_and_line_are_found_in_pythons_own_words(source: str, line: int, reason: str, tmp_path: Path) -> None:
-    found = _reason(stack_trace(source, tmp_path / "handle_payment.py"), "handle_payment.py")
+    found = reason_and_line(stack_trace(source, tmp_path / "handle_payment.py"), "handle_payment.py")
     assert found[1] == line
     assert found[0].startswith(reason)
 
 
 def test_a_file_in_a_folder_of_its_own_is_found_too(tmp_path: Path) -> None:
     (tmp_path / "dags").mkdir()
-    assert _reason(stack_trace("1 / 0\n", tmp_path / "dags" / "tea.py"), "dags/tea.py")[1] == 1
+    assert reason_and_line(stack_trace("1 / 0\n", tmp_path / "dags" / "tea.py"), "dags/tea.py")[1] == 1
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_file_in_a_folder_of_its_own_is_found_too(tmp_path: Path) -> None:
     ],
 )
 def test_a_trace_without_the_file_has_a_reason_and_no_line(trace: str, expected: tuple[str, int | None]) -> None:
-    assert _reason(trace, "tea.py") == expected
+    assert reason_and_line(trace, "tea.py") == expected
 
 
 class _Broken:
@@ -97,7 +97,7 @@ class _Broken:
 
 
 @pytest.mark.parametrize("reason", ["SyntaxError: invalid syntax", "KeyError: '[/red]'", "TypeError: list[int] [bold]"])
-def test_status_shows_file_line_and_reason_as_they_are(
+def test_status_shows_file_line_andreason_and_line_as_they_are(
     reason: str, lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "current", lambda: _Broken(reason))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,3 +89,11 @@ def test_a_notebook_that_a_learner_changed_is_left_alone(folder: Path) -> None:
     notebook_files.write(anew=True)
     assert mine.read_text(encoding="utf-8") != "mine"
     assert folder in mine.parents
+
+
+@pytest.mark.parametrize("page", sorted((paths.BOOK / "en" / "labs").glob("*.md")), ids=lambda page: page.stem)
+def test_no_assertion_stands_between_a_reader_who_turns_the_dials_and_the_table(page: Path) -> None:
+    for cell in re.findall(r"^```\{code-cell\}.*\n((?:.*\n)*?)```$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        body = ast.parse(cell).body
+        shows = bool(body) and isinstance(body[-1], ast.Expr)
+        assert not (shows and any(isinstance(one, ast.Assert) for one in body)), f"show first, insist later:\n{cell}"

@@ -75,3 +75,19 @@ def test_json_that_python_gives_up_on_is_refused_like_any_other(text: str) -> No
     with pytest.raises(LabError) as refused:
         parse(text)
     assert refused.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "這裡給的是陣列。"),
+        ("1", "這裡給的是數字。"),
+        ("true", "這裡給的是 true 或 false。"),
+        ("null", "這裡給的是 null。"),
+    ],
+)
+def test_what_was_given_instead_of_an_object_is_named_without_a_stray_space(text: str, told: str) -> None:
+    i18n.use("zh-TW")
+    with pytest.raises(LabError) as refused:
+        parse(text)
+    assert told in str(refused.value)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
+import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from rich.cells import cell_len
 
 from labkit import i18n, session, verify
 from labkit.airflow.metadata import EventRow, ImportFailure
@@ -38,6 +42,9 @@ class _Metadata:
 
     def import_failures(self) -> list[ImportFailure]:
         return self.failures
+
+    def watchers(self) -> list[Any]:
+        return []
 
 
 @pytest.fixture
@@ -86,6 +93,17 @@ def test_an_import_error_without_a_line_is_told_without_one(tea: Lab) -> None:
     assert "brew.py: AirflowException: no" in check(tea, _Metadata(failure), only="not-done")[0].missing
 
 
+def test_a_failed_step_tells_of_a_broker_that_a_kafka_client_asks_in_vain(tea: Lab) -> None:
+    stamp = dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    line = (
+        f"{stamp} [error    ] %3|1.2|FAIL|rdkafka#consumer-15| [thrd:x]: 10.0.0.9:9092/bootstrap: Connect to x failed"
+    )
+    done, not_done = verify.check(tea, _Metadata(), log=[line])  # type: ignore[arg-type]
+    assert done.missing == ""
+    assert "goes on asking for a broker at 10.0.0.9:9092" in not_done.missing
+    assert "→ Nobody answers at 10.0.0.9:9092" in not_done.missing
+
+
 def test_a_lab_without_checks_says_so(tea: Lab) -> None:
     (tea.folder / "verify.py").unlink()
     with pytest.raises(LabError, match=r"verify\.py"):
@@ -98,11 +116,61 @@ def test_a_surprise_in_a_check_is_not_taken_for_a_step_to_be_done(tea: Lab) -> N
         check(tea, _Metadata())
 
 
+BREWED = "def brew(cup):\n    return cup\n"
+
+
+def learners(source: str | None, lab: Lab) -> Any:
+    """Return what `learners` says of a file of the learner's: the function, or what is missing in both languages."""
+    lab.work.mkdir(parents=True, exist_ok=True)
+    if source is not None:
+        (lab.work / "tea_maker.py").write_text(source, encoding="utf-8")
+    before = list(sys.path)
+    try:
+        return verify.learners(lab, "tea_maker", "brew")
+    except verify.NotYet as missing:
+        return missing.text
+    finally:
+        assert sys.path == before
+
+
+@pytest.mark.parametrize(
+    ("source", "english", "chinese"),
+    [
+        (
+            BREWED + "x = (1,\n",
+            "`tea_maker.py` cannot be imported, line 3: SyntaxError: '(' was never closed",
+            "`tea_maker.py` 無法匯入，第 3 行：SyntaxError: '(' was never closed",
+        ),
+        ("import json\nimport no_such_tea\n", "line 2: ModuleNotFoundError: No module named 'no_such_tea'", "第 2 行"),
+        ("\n\nTEAS = {}['oolong']\n" + BREWED, "line 3: KeyError: 'oolong'", "第 3 行：KeyError: 'oolong'"),
+        ("def deep():\n    raise SystemExit(3)\n\ndeep()\n", "line 2: SystemExit: 3", "第 2 行：SystemExit: 3"),
+        ("def brwe():\n    pass\n", "`tea_maker.py` defines no `brew`.", "`tea_maker.py` 裡沒有定義 `brew`。"),
+        (None, "There is no `tea_maker.py` in `work/08-tea`. `./lab reset 08`", "`work/08-tea` 裡沒有 `tea_maker.py`"),
+    ],
+    ids=["syntax", "no such module", "exception", "exit", "no such name", "no such file"],
+)
+def test_what_is_wrong_with_a_learners_module_is_told_with_the_line(
+    source: str | None, english: str, chinese: str, tea: Lab, checkout: Path
+) -> None:
+    assert tea.work.is_relative_to(checkout)
+    text = learners(source, tea)
+    assert english in text["en"]
+    assert chinese in text["zh-TW"]
+
+
+def test_a_learners_module_counts_as_it_is_now(tea: Lab, checkout: Path) -> None:
+    assert tea.work.is_relative_to(checkout)
+    assert learners(BREWED, tea)("oolong") == "oolong"
+    assert learners(BREWED.replace("cup\n", "cup * 2\n"), tea)("tea") == "teatea"
+
+
 class _Events:
     """A running stack with one event, whose payload a user chose."""
 
-    def __init__(self, payload: str | None, extra: dict[str, Any] | None = None) -> None:
-        self.payload, self.extra = payload, extra
+    def __init__(
+        self, payload: str | None, extra: dict[str, Any] | None = None, asset: str = "orders", dag: str = "brew"
+    ) -> None:
+        self.payload, self.extra, self.asset, self.dag = payload, extra, asset, dag
 
     def metadata(self) -> Self:
         return self
@@ -114,7 +182,7 @@ class _Events:
 
     def events(self, _: int) -> list[Any]:
         when = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
-        return [EventRow(1, "orders", self.payload, when, "brew", "r", "success", when, when, self.extra)]
+        return [EventRow(1, self.asset, self.payload, when, self.dag, "r", "success", when, when, self.extra)]
 
 
 @pytest.mark.parametrize("payload", ['{"a": "[/x]"}', '{"a": "[red]"}', '{"a": ["b"]}', '{"茶": "[bold]"}'])
@@ -136,3 +204,34 @@ def test_events_show_what_the_sender_of_a_pushed_one_wrote(
     out = lab("events").out
     assert '{"order_id": 2, "茶": "青", "from_rest_api": true}' in out
     assert "None" not in out
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize(
+    ("asset", "dag"),
+    [
+        ("orders", "handle_order"),
+        ("takeaway_kafka", "stock_by_outbox"),
+        ("a_[red]_name_that_no_table_of_this_width_has_room_for", "a_dag_with_a_name_that_is_as_long"),
+        ("三號倉庫下午送到的茶葉與紙箱與吸管與封口膜", "handle_delivery_of_the_afternoon"),
+    ],
+)
+def test_events_can_be_read_in_a_narrow_terminal(
+    asset: str,
+    dag: str,
+    width: int,
+    language: i18n.Language,
+    lab: Callable[..., Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payload = json.dumps({"order_id": 7, "drink": "烏龍", "note": "x" * 100}, ensure_ascii=False)
+    monkeypatch.setattr(session, "current", lambda: _Events(payload, {"payload": payload}, asset, dag))
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = lab("events", "--lang", language).out
+    assert max(map(cell_len, out.splitlines())) <= width
+    stamp = dt.datetime(2026, 11, 23, tzinfo=dt.UTC).astimezone().strftime("%H:%M:%S")
+    told = re.sub(r"\s*\n\s*", "", out)  # a name that is longer than a line goes on in the next
+    for whole in (asset, dag, stamp, '{"order_id": 7', "success" if language == "en" else "成功"):
+        assert whole in told
+    assert out.count("0 ms") == 2

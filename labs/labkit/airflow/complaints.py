@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labkit.i18n import t
+from labkit.i18n import listed, t
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,7 +129,7 @@ def _scheme(found: re.Match[str]) -> str:
     scheme = found[1]
     if scheme in PACKAGES:
         return t("complaint.package", scheme=scheme, package=PACKAGES[scheme])
-    return t("complaint.scheme", scheme=scheme, known=" ".join(PACKAGES))
+    return t("complaint.scheme", scheme=scheme, known=listed(PACKAGES))
 
 
 _MENDS = (

@@ -208,7 +208,10 @@ class Metadata:
         query = "SELECT bundle_name, filename, stacktrace, timestamp FROM import_error ORDER BY bundle_name, filename"
         return [
             ImportFailure(
-                row["bundle_name"], row["filename"], *_reason(row["stacktrace"], row["filename"]), row["timestamp"]
+                row["bundle_name"],
+                row["filename"],
+                *reason_and_line(row["stacktrace"], row["filename"]),
+                row["timestamp"],
             )
             for row in self.rows(query)
         ]
@@ -256,9 +259,13 @@ class Metadata:
         """
         return self.rows(query, [dag])
 
+    def succeeded_payloads(self, dag: str) -> list[Any]:
+        """Return the payloads that runs of a Dag succeeded on."""
+        return [payload for run in self.succeeded_runs(dag) for payload in run["payloads"]]
 
-def _reason(stacktrace: str, filename: str) -> tuple[str, int | None]:
-    """Return the last line of a stack trace, and the last line number in the Dag's own file."""
+
+def reason_and_line(stacktrace: str, filename: str) -> tuple[str, int | None]:
+    """Return the last line of a stack trace, and the last line number in the file that is looked at."""
     lines = [line.strip() for line in stacktrace.strip().splitlines() if line.strip()]
     place = None
     for line in lines:

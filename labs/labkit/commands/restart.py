@@ -7,7 +7,7 @@ import click
 from labkit import session
 from labkit.cli import Command
 from labkit.errors import USAGE, LabError
-from labkit.i18n import t
+from labkit.i18n import listed, t
 from labkit.stack.local import AIRFLOW_PARTS
 from labkit.ui import console, step
 from labkit.waiting import until
@@ -18,7 +18,7 @@ from labkit.waiting import until
 def command(part: str) -> None:
     """Restart a part of the stack."""
     if part not in AIRFLOW_PARTS:
-        raise LabError("stack.unknown_part", exit_code=USAGE, part=part, known=", ".join(AIRFLOW_PARTS))
+        raise LabError("stack.unknown_part", exit_code=USAGE, part=part, known=listed(AIRFLOW_PARTS))
     stack = session.current()
     with step(t("restart.part", part=part)):
         stack.restart(part)

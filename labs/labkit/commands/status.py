@@ -68,7 +68,7 @@ def command() -> None:
         _mend(one.error)
     for address in complaints.unheard(stack.log("triggerer")):
         console.print(f"[yellow]![/] {t('complaint.unheard', address=address)}", soft_wrap=True)
-        console.print(f"  {t('complaint.unreachable', address=address)}", markup=False, soft_wrap=True)
+        console.print(f"  → {t('complaint.unreachable', address=address)}", markup=False, soft_wrap=True)
     if paused:
         console.print(f"[yellow]![/] {t('status.paused', dags=listed(paused))}")
     if failures or failing or not all(part.healthy for part in parts):
