@@ -13,7 +13,7 @@ import pytest
 
 import chaos_table
 from conftest import LANGUAGES, ROOT
-from labkit import chaos
+from labkit import chaos, config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,12 @@ def text(lang: str) -> str:
 def test_every_row_that_was_counted_is_on_the_page_with_its_outcome(site: Path, lang: str) -> None:
     page = (site / lang / f"{PAGE}.html").read_text(encoding="utf-8")
     shown = {name: " ".join(re.sub("<[^>]+>", " ", body).split()) for name, body in LINE.findall(page)}
-    assert shown.keys() == {f"{row['scheme']}-{row['fault']}" for row in ROWS}
+    without = {
+        f"{card.name}-{fault}": (fault, why[lang]) for card in chaos_table.load() for fault, why in card.without.items()
+    }
+    assert shown.keys() == {f"{row['scheme']}-{row['fault']}" for row in ROWS} | without.keys()
+    for cell, (fault, reason) in without.items():
+        assert shown[cell] == f"{fault} {chaos_table.WORDS[lang]['without'].format(reason=reason)}"
     for row in ROWS:
         words = [words for _, words in chaos_table.verdicts(row, lang)]
         assert shown[f"{row['scheme']}-{row['fault']}"] == " ".join([row["fault"], *words])
@@ -68,10 +73,18 @@ def test_what_a_line_says_is_what_was_counted() -> None:
     assert [kind for kind, _ in chaos_table.verdicts({**row, "refused": 1}, "zh-TW")] == ["dead"]
 
 
-def test_a_fault_is_on_each_card_once_as_counted_or_as_not_run() -> None:
+def test_a_fault_is_on_each_card_once_as_counted_or_with_the_reason_why_not() -> None:
     for card in chaos_table.load():
-        assert sorted([*card.rows, *card.missing]) == sorted(chaos.FAULTS)
+        assert sorted([*card.rows, *card.without]) == sorted(chaos.FAULTS)
+        assert not card.missing
     assert {card.name for card in chaos_table.load()} == {row["scheme"] for row in ROWS}
+    assert {card.name for card in chaos_table.load()} == {target.name for _, target in config.targets()}
+
+
+def test_what_was_not_run_is_told_where_the_file_lacks_it(tmp_path: Path) -> None:
+    file = tmp_path / "chaos.json"
+    file.write_text(json.dumps([row for row in ROWS if (row["scheme"], row["fault"]) != ("sqs", "poison")]), "utf-8")
+    assert {card.name: card.missing for card in chaos_table.load(file) if card.missing} == {"sqs": ["poison"]}
 
 
 def test_the_table_knows_the_faults_that_the_command_knows_and_how_long_they_last() -> None:
@@ -101,6 +114,10 @@ def _without_count(rows: list[dict[str, Any]]) -> None:
     del rows[0]["doubled"]
 
 
+def _without_sense(rows: list[dict[str, Any]]) -> None:
+    rows.append({**rows[0], "scheme": "sqs", "fault": "stop-broker"})
+
+
 def _twice(rows: list[dict[str, Any]]) -> None:
     rows.append(rows[0])
 
@@ -108,10 +125,11 @@ def _twice(rows: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (_unknown_scheme, "'pigeon'; there are: kafka"),
+        (_unknown_scheme, "'pigeon'; there are: own, kafka"),
         (_unknown_fault, "'spill-tea'"),
         (_without_count, "kafka none lacks doubled"),
         (_twice, "kafka none twice"),
+        (_without_sense, "sqs stop-broker, of which"),
     ],
 )
 def test_what_is_wrong_in_the_counts_is_told(
