@@ -339,7 +339,9 @@ class _Chaos:
     @contextlib.contextmanager
     def _at_the_gate(self) -> Iterator[Gate]:
         """Send the second message and yield when the triggerer has it and the database has not."""
-        with Gate(self.stack.state) as gate:
+        # Another Dag's event may wait there, too: it is not the one that the fault is to fall upon.
+        asset = queueing.asset_ids(self._metadata, [self.target.asset])[self.target.asset]
+        with Gate(self.stack.state, asset) as gate:
             self._send("2")
             self._wait(gate.waiting, USUAL, "chaos.no_moment")
             yield gate
