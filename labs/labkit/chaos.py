@@ -289,6 +289,10 @@ class _Chaos:
         left = queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left
         return bool(left) and not queueing.pending(self._metadata, [self.target.dag])
 
+    def _events(self) -> int:
+        """Return how many events the messages have made so far; other Dags' are none of ours."""
+        return queueing.count(self._metadata, self.target.dag, [self.target.asset], self._begin).events
+
     def _missing(self) -> bool:
         return not {key for key, _ in self._sent} <= {key for key, _ in self._servings()}
 
@@ -410,10 +414,10 @@ class _Chaos:
 
     def _kill_scheduler(self) -> None:
         """End it while an event waits for it."""
-        before = queueing.mark(self._metadata).event
+        before = self._events()
         with self.stack.hold("scheduler"):
             self._send("2")
-            self._wait(lambda: queueing.mark(self._metadata).event > before, USUAL, "chaos.no_moment")
+            self._wait(lambda: self._events() > before, USUAL, "chaos.no_moment")
             kill(self.stack.family("scheduler"))
 
     def _duplicate(self) -> None:
@@ -431,9 +435,9 @@ class _Chaos:
     @contextlib.contextmanager
     def _arriving(self) -> Iterator[None]:
         """Wait until what the block sends is an event or a dead letter: what comes next is not to be mixed up in it."""
-        event, dead = queueing.mark(self._metadata).event, self._dead()
+        events, dead = self._events(), self._dead()
         yield
-        _quietly(lambda: queueing.mark(self._metadata).event > event or self._dead() > dead, USUAL / 2)
+        _quietly(lambda: self._events() > events or self._dead() > dead, USUAL / 2)
 
 
 def delays(sent: Sequence[tuple[str, dt.datetime]], servings: Sequence[tuple[str, dt.datetime]]) -> tuple[float, ...]:
