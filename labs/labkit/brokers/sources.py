@@ -157,7 +157,7 @@ class Channel:
 
 
 class Folder:
-    """A folder in which a file's name tells which order it is: `slip-2` is the second of its day."""
+    """A folder in which a file's name is all that is told of an order: `slip-2` goes, and `order-2` is its copy."""
 
     part = ""
 
@@ -181,9 +181,9 @@ class Folder:
 
     def send(self, text: str) -> dt.datetime:
         """Write an order's file; returns the time at which it was there."""
-        day, _, number = str(json.loads(text)["order_id"]).rpartition("-")
-        (self._folder / "day").write_text(day, encoding="utf-8")
-        (self._folder / f"slip-{number}").write_text(text, encoding="utf-8")
+        number = str(json.loads(text)["order_id"]).rpartition("-")[2]
+        for name in ("order", "slip"):  # the copy first: the other one is gone in no time
+            (self._folder / f"{name}-{number}").write_text(text, encoding="utf-8")
         return dt.datetime.now(dt.UTC)
 
     def is_read(self) -> bool:
