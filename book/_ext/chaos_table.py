@@ -1,7 +1,8 @@
 """`{chaos-table}`: what `./lab chaos` counted, from `labs/06-delivery-and-collapse/chaos.json`.
 
 A card for each source of events, and in it a line for each fault: a table of nine columns would be too wide for a
-phone. Each line says in words what became of the messages; colour only repeats it.
+phone. Each line says in words what became of the messages; colour only repeats it. A fault that makes no sense for a
+source stands there with the reason.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
-LAB = Path(__file__).parents[2] / "labs" / "06-delivery-and-collapse"
-COUNTED = LAB / "chaos.json"
-SOURCES = LAB / "lab.toml"
+LABS = Path(__file__).parents[2] / "labs"
+COUNTED = LABS / "06-delivery-and-collapse" / "chaos.json"
+SOURCES = sorted(LABS.glob("[0-9][0-9]-*/lab.toml"))
+WITHOUT = LABS / "labkit" / "brokers" / "without.toml"
 
 FAULTS = {
     "none": {"en": "nothing goes wrong", "zh-TW": "什麼都沒壞"},
@@ -42,6 +44,7 @@ WORDS = {
         "dead": "dead letters: {refused}",
         "late": "late: {longest:.1f} s",
         "ok": "ok",
+        "without": "does not apply: {reason}",
         "missing": "not run",
         "colon": ": ",
         "comma": ", ",
@@ -52,6 +55,7 @@ WORDS = {
         "dead": "無效信件 {refused} 則",
         "late": "遲到：{longest:.1f} 秒",
         "ok": "正常",
+        "without": "不適用：{reason}",
         "missing": "沒有跑",
         "colon": "：",
         "comma": "、",
@@ -73,35 +77,38 @@ class Card:
         name: What the command calls it.
         title: What it is, for each language.
         rows: Its row of `chaos.json` for each fault that was tried.
+        without: Why a fault makes no sense for it: fault → language → reason.
     """
 
     name: str
     title: dict[str, str]
     rows: dict[str, dict[str, Any]]
+    without: dict[str, dict[str, str]]
 
     @property
     def missing(self) -> list[str]:
-        """The faults that were not tried."""
-        return [fault for fault in FAULTS if fault not in self.rows]
+        """The faults that make sense and were not tried."""
+        return [fault for fault in FAULTS if fault not in self.rows and fault not in self.without]
 
 
-def load(counted: Path = COUNTED, sources: Path = SOURCES) -> list[Card]:
+def load(counted: Path = COUNTED) -> list[Card]:
     """Return a card for each source, in the order in which they were first counted.
 
     Args:
-        counted: What `./lab chaos --json` said.
-        sources: The `lab.toml` that says what the sources are.
+        counted: What `./lab chaos --all` kept.
 
     Raises:
-        ChaosError: A row names a source or a fault that there is not, lacks a count, or stands there twice.
+        ChaosError: A row names a source or a fault that there is not, lacks a count, or stands there twice; or what it
+            counted makes no sense.
     """
-    lab = tomllib.loads(sources.read_text(encoding="utf-8"))
-    titles = {one["name"]: one["title"] for one in lab["chaos"]}
+    labs = [tomllib.loads(file.read_text(encoding="utf-8")) for file in SOURCES]
+    sources = {one["name"]: one for lab in labs for one in lab.get("chaos", [])}
+    without = tomllib.loads(WITHOUT.read_text(encoding="utf-8"))
     cards: dict[str, Card] = {}
     for row in json.loads(counted.read_text(encoding="utf-8")):
         name, fault = row.get("scheme"), row.get("fault")
-        if name not in titles:
-            msg = f"{sources.name} has no [[chaos]] called {name!r}; there are: {', '.join(titles)}."
+        if name not in sources:
+            msg = f"No lab.toml has a [[chaos]] called {name!r}; there are: {', '.join(sources)}."
             raise ChaosError(msg)
         if fault not in FAULTS:
             msg = f"{counted.name} has a fault {fault!r} that the table has no words for."
@@ -109,7 +116,11 @@ def load(counted: Path = COUNTED, sources: Path = SOURCES) -> list[Card]:
         if lacking := {*COUNTS.values(), "longest"} - row.keys():
             msg = f"{counted.name}: {name} {fault} lacks {', '.join(sorted(lacking))}."
             raise ChaosError(msg)
-        rows = cards.setdefault(name, Card(name, titles[name], {})).rows
+        reasons = without.get(sources[name].get("broker", "kafka"), {})
+        if fault in reasons:
+            msg = f"{counted.name} has {name} {fault}, of which {WITHOUT.name} says: {reasons[fault]['en']}."
+            raise ChaosError(msg)
+        rows = cards.setdefault(name, Card(name, sources[name]["title"], {}, reasons)).rows
         if fault in rows:
             msg = f"{counted.name} has {name} {fault} twice."
             raise ChaosError(msg)
@@ -128,7 +139,7 @@ class ChaosTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the cards."""
-        for file in (COUNTED, SOURCES):
+        for file in (COUNTED, WITHOUT, *SOURCES):
             self.env.note_dependency(str(file))
         try:
             cards = load()
@@ -145,6 +156,10 @@ class ChaosTable(SphinxDirective):
         for fault in FAULTS:
             if fault in one.rows:
                 list_ += self._line(one.name, fault, verdicts(one.rows[fault], lang))
+            elif fault in one.without:
+                list_ += self._line(
+                    one.name, fault, [("without", words["without"].format(reason=one.without[fault][lang]))]
+                )
         box = nodes.container("", head, about, list_, classes=["chaos-card"])
         if one.missing:
             rest = nodes.paragraph("", words["missing"] + words["colon"], classes=["chaos-missing"])
@@ -157,7 +172,8 @@ class ChaosTable(SphinxDirective):
     def _line(self, name: str, fault: str, found: list[tuple[str, str]]) -> nodes.list_item:
         line = nodes.paragraph("", "", nodes.literal("", fault), nodes.Text(" "))
         for kind, text in found:
-            line += [nodes.inline("", text, classes=["verdict", f"chaos-{kind}"]), nodes.Text(" ")]
+            classes = ["chaos-without"] if kind == "without" else ["verdict", f"chaos-{kind}"]
+            line += [nodes.inline("", text, classes=classes), nodes.Text(" ")]
         return nodes.list_item("", line, classes=[f"chaos-of-{name}-{fault}"])
 
 

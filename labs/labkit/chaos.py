@@ -13,6 +13,7 @@ import json
 import secrets
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -21,6 +22,7 @@ from labkit.airflow import queueing
 from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
 from labkit.brokers import client, shop, sources
+from labkit.config import in_language
 from labkit.errors import LabError, usage_error
 from labkit.stack.local import SECOND_TRIGGERER
 from labkit.waiting import until
@@ -145,7 +147,7 @@ def run(
 
 def applies(target: Target, fault: str) -> bool:
     """Tell whether a fault can be tried on a source: some would show nothing of it, or what is not so."""
-    return fault not in sources.KINDS[target.broker].without
+    return fault not in sources.without().get(target.broker, {})
 
 
 def check(target: Target, fault: str) -> None:
@@ -155,7 +157,8 @@ def check(target: Target, fault: str) -> None:
         LabError: It would.
     """
     if not applies(target, fault):
-        raise usage_error("chaos.not_for", scheme=target.name, fault=fault)
+        reason = in_language(sources.without()[target.broker][fault])
+        raise usage_error("chaos.not_for", scheme=target.name, fault=fault, reason=reason)
 
 
 class _Chaos:
@@ -179,7 +182,7 @@ class _Chaos:
             self._triggerers(),
             self._watched(),
         ):
-            begin = queueing.mark(self._metadata)
+            begin = self._begin = queueing.mark(self._metadata)
             dead = self._dead()
             self.tell("first")
             self._send("1")
@@ -240,6 +243,7 @@ class _Chaos:
             self._wait(lambda: self._is_watched() and self._source.has_readers(), READY, "chaos.not_ready")
             yield
         finally:
+            self._source.clear()
             if found["is_paused"]:
                 self.tell("clear")
                 self._api.set_paused(dag, paused=True)
@@ -267,6 +271,11 @@ class _Chaos:
     def _servings(self) -> list[tuple[str, dt.datetime]]:
         """Return which messages were served, and when."""
         state, table = self.stack.state, self.target.table
+        if not table:
+            told = queueing.returned(self._metadata, self.target.dag, self._begin)
+            names = [(str(name), at) for value, at in told if isinstance(value, list) for name in value]
+            # A learner's trigger may tell a file's whole path.
+            return [(Path(name).name, at) for name, at in names if Path(name).name.startswith(f"{self._mark}-")]
         if shop.run(state, "SELECT to_regclass(%(table)s) AS there", {"table": table})[1][0]["there"] is None:
             return []
         query = f"SELECT order_id, served_at FROM {table} WHERE order_id LIKE %(keys)s ORDER BY served_at"  # noqa: S608  checked in `config`
@@ -279,6 +288,10 @@ class _Chaos:
         """Tell whether an event has no run, and nothing waits that would make it one."""
         left = queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left
         return bool(left) and not queueing.pending(self._metadata, [self.target.dag])
+
+    def _events(self) -> int:
+        """Return how many events the messages have made so far; other Dags' are none of ours."""
+        return queueing.count(self._metadata, self.target.dag, [self.target.asset], self._begin).events
 
     def _missing(self) -> bool:
         return not {key for key, _ in self._sent} <= {key for key, _ in self._servings()}
@@ -330,7 +343,9 @@ class _Chaos:
     @contextlib.contextmanager
     def _at_the_gate(self) -> Iterator[Gate]:
         """Send the second message and yield when the triggerer has it and the database has not."""
-        with Gate(self.stack.state) as gate:
+        # Another Dag's event may wait there, too: it is not the one that the fault is to fall upon.
+        asset = queueing.asset_ids(self._metadata, [self.target.asset])[self.target.asset]
+        with Gate(self.stack.state, asset) as gate:
             self._send("2")
             self._wait(gate.waiting, USUAL, "chaos.no_moment")
             yield gate
@@ -399,10 +414,10 @@ class _Chaos:
 
     def _kill_scheduler(self) -> None:
         """End it while an event waits for it."""
-        before = queueing.mark(self._metadata).event
+        before = self._events()
         with self.stack.hold("scheduler"):
             self._send("2")
-            self._wait(lambda: queueing.mark(self._metadata).event > before, USUAL, "chaos.no_moment")
+            self._wait(lambda: self._events() > before, USUAL, "chaos.no_moment")
             kill(self.stack.family("scheduler"))
 
     def _duplicate(self) -> None:
@@ -420,9 +435,9 @@ class _Chaos:
     @contextlib.contextmanager
     def _arriving(self) -> Iterator[None]:
         """Wait until what the block sends is an event or a dead letter: what comes next is not to be mixed up in it."""
-        event, dead = queueing.mark(self._metadata).event, self._dead()
+        events, dead = self._events(), self._dead()
         yield
-        _quietly(lambda: queueing.mark(self._metadata).event > event or self._dead() > dead, USUAL / 2)
+        _quietly(lambda: self._events() > events or self._dead() > dead, USUAL / 2)
 
 
 def delays(sent: Sequence[tuple[str, dt.datetime]], servings: Sequence[tuple[str, dt.datetime]]) -> tuple[float, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import math
 import os
 import sys
 import traceback
@@ -76,6 +77,17 @@ class Commands(click.Group):
         rows = [(name, command.get_short_help_str(90)) for name in COMMANDS if (command := self.get_command(ctx, name))]
         with formatter.section(t("cli.commands")):
             formatter.write_dl(rows)
+
+
+class Range(click.FloatRange):
+    """A number between two others; `nan`, which is between any two, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(str(value), param, ctx)
+        return number
 
 
 class Command(click.Command):
@@ -181,7 +193,9 @@ def _explain_value(error: click.BadParameter) -> str:
     parameter = error.param
     if parameter is None:
         return error.format_message()
-    name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name.upper()
+    name = (
+        parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name.strip("[]").upper()
+    )
     choices = getattr(parameter.type, "choices", None)
     if choices:
         return t("cli.bad_choice", name=name, choices=listed(choices))

@@ -16,7 +16,7 @@ from labkit.i18n import LANGUAGES, Language, language, listed
 CONNECTION_KINDS = ("aws", "http", "postgres", "redis")
 """What a lab's connections may lead to, besides Kafka."""
 
-TARGET_BROKERS = ("kafka", "sqs", "redis", "file")
+TARGET_BROKERS = ("kafka", "sqs", "redis", "file", "notes")
 """Where the messages of `chaos` may come from."""
 
 
@@ -117,7 +117,8 @@ class Target:
         dag: The Dag.
         asset: What its watcher watches for.
         topic: Where its messages are sent: a topic, a queue, a channel or a folder below the work folder.
-        table: Where the Dag writes what it served, in the shop's database: `order_id` and `served_at`.
+        table: Where the Dag writes what it served, in the shop's database: `order_id` and `served_at`. Empty where its
+            runs return what they served.
         broker: What the topic lives in; `TARGET_BROKERS` has what there is.
         group: The consumer group that reads it, where the broker is Kafka.
         dead: The dead-letter topic; empty where there is none.
@@ -128,7 +129,7 @@ class Target:
     dag: str
     asset: str
     topic: str
-    table: str
+    table: str = ""
     broker: str = "kafka"
     group: str = ""
     dead: str = ""
@@ -272,13 +273,18 @@ def find_racers(names: Iterable[str]) -> list[Racer]:
     return [known[name] for name in wanted]
 
 
+def targets() -> list[tuple[Lab, Target]]:
+    """Return all that `chaos` knows, each with the lab that has it."""
+    return [(one, target) for one in labs() for target in one.chaos]
+
+
 def find_target(name: str) -> tuple[Lab, Target]:
     """Return what `chaos` knows by this name, and the lab that has it.
 
     Raises:
         LabError: There is none of that name; the message lists those there are.
     """
-    known = {target.name: (one, target) for one in labs() for target in one.chaos}
+    known = {target.name: (one, target) for one, target in targets()}
     if name not in known:
         raise usage_error("chaos.unknown", scheme=name, known=listed(known))
     return known[name]
@@ -380,15 +386,15 @@ class _Reader:
         at = f"chaos[{position}]"
         if not isinstance(row, dict):
             raise self.wrong(at, "dict")
-        names = ("name", "dag", "asset", "topic", "table")
+        names = ("name", "dag", "asset", "topic")
         places = {key: self.need(row, key, str, f"{at}.") for key in names}
-        for key, usual in {"broker": "kafka", "group": "", "dead": ""}.items():
+        for key, usual in {"table": "", "broker": "kafka", "group": "", "dead": ""}.items():
             places[key] = self.need({key: usual, **row}, key, str, f"{at}.")
         if places["broker"] not in TARGET_BROKERS:
             raise self.wrong(f"{at}.broker", " | ".join(TARGET_BROKERS))
         if places["broker"] == "kafka" and not places["group"]:
             raise self.wrong(f"{at}.group", "str")
-        if not places["table"].isidentifier():
+        if places["table"] and not places["table"].isidentifier():
             raise self.wrong(f"{at}.table", "identifier")
         return Target(title=self.both(row, "title", str, f"{at}."), **places)
 

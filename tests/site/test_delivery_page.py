@@ -13,7 +13,7 @@ import pytest
 
 import chaos_table
 from conftest import LANGUAGES, ROOT
-from labkit import chaos
+from labkit import chaos, config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,12 @@ def text(lang: str) -> str:
 def test_every_row_that_was_counted_is_on_the_page_with_its_outcome(site: Path, lang: str) -> None:
     page = (site / lang / f"{PAGE}.html").read_text(encoding="utf-8")
     shown = {name: " ".join(re.sub("<[^>]+>", " ", body).split()) for name, body in LINE.findall(page)}
-    assert shown.keys() == {f"{row['scheme']}-{row['fault']}" for row in ROWS}
+    without = {
+        f"{card.name}-{fault}": (fault, why[lang]) for card in chaos_table.load() for fault, why in card.without.items()
+    }
+    assert shown.keys() == {f"{row['scheme']}-{row['fault']}" for row in ROWS} | without.keys()
+    for cell, (fault, reason) in without.items():
+        assert shown[cell] == f"{fault} {chaos_table.WORDS[lang]['without'].format(reason=reason)}"
     for row in ROWS:
         words = [words for _, words in chaos_table.verdicts(row, lang)]
         assert shown[f"{row['scheme']}-{row['fault']}"] == " ".join([row["fault"], *words])
@@ -68,10 +73,18 @@ def test_what_a_line_says_is_what_was_counted() -> None:
     assert [kind for kind, _ in chaos_table.verdicts({**row, "refused": 1}, "zh-TW")] == ["dead"]
 
 
-def test_a_fault_is_on_each_card_once_as_counted_or_as_not_run() -> None:
+def test_a_fault_is_on_each_card_once_as_counted_or_with_the_reason_why_not() -> None:
     for card in chaos_table.load():
-        assert sorted([*card.rows, *card.missing]) == sorted(chaos.FAULTS)
+        assert sorted([*card.rows, *card.without]) == sorted(chaos.FAULTS)
+        assert not card.missing
     assert {card.name for card in chaos_table.load()} == {row["scheme"] for row in ROWS}
+    assert {card.name for card in chaos_table.load()} == {target.name for _, target in config.targets()}
+
+
+def test_what_was_not_run_is_told_where_the_file_lacks_it(tmp_path: Path) -> None:
+    file = tmp_path / "chaos.json"
+    file.write_text(json.dumps([row for row in ROWS if (row["scheme"], row["fault"]) != ("sqs", "poison")]), "utf-8")
+    assert {card.name: card.missing for card in chaos_table.load(file) if card.missing} == {"sqs": ["poison"]}
 
 
 def test_the_table_knows_the_faults_that_the_command_knows_and_how_long_they_last() -> None:
@@ -101,6 +114,10 @@ def _without_count(rows: list[dict[str, Any]]) -> None:
     del rows[0]["doubled"]
 
 
+def _without_sense(rows: list[dict[str, Any]]) -> None:
+    rows.append({**rows[0], "scheme": "sqs", "fault": "stop-broker"})
+
+
 def _twice(rows: list[dict[str, Any]]) -> None:
     rows.append(rows[0])
 
@@ -108,10 +125,11 @@ def _twice(rows: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (_unknown_scheme, "'pigeon'; there are: kafka"),
+        (_unknown_scheme, "'pigeon'; there are: own, kafka"),
         (_unknown_fault, "'spill-tea'"),
         (_without_count, "kafka none lacks doubled"),
         (_twice, "kafka none twice"),
+        (_without_sense, "sqs stop-broker, of which"),
     ],
 )
 def test_what_is_wrong_in_the_counts_is_told(
@@ -142,27 +160,75 @@ def test_the_page_names_no_other_lines(lang: str) -> None:
     assert named == {file: set(lines) for file, lines in LINES.items()}
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_what_the_page_tells_of_the_table_is_in_the_table(lang: str) -> None:
-    rows = {(row["scheme"], row["fault"]): row for row in ROWS}
-    killed = {scheme: row["lost"] for (scheme, fault), row in rows.items() if fault == "kill-triggerer"}
-    assert {scheme for scheme, lost in killed.items() if lost} == {"kafka", "sqs", "redis", "file"}
-    assert all(rows[scheme, "kill-triggerer"]["late"] for scheme, lost in killed.items() if not lost)
-    cut = {scheme: row["lost"] for (scheme, fault), row in rows.items() if fault == "cut-database"}
-    assert all(bool(lost) == bool(killed[scheme]) for scheme, lost in cut.items()), "the same picture"
-    for fault in ("freeze-triggerer", "stop-broker"):
-        assert not any(row["lost"] for (_, one), row in rows.items() if one == fault)
-        assert rows["batch", fault]["doubled"]
-        kept_out = rows["kafka-shared-stream", fault]
-        assert (kept_out["doubled"], kept_out["events"] > kept_out["wanted"]) == (0, True)
-    naive = rows["shared-plain", "freeze-triggerer"]
-    assert (naive["lost"], naive["doubled"], naive["events"] - naive["wanted"]) == (0, 1, 1)
-    lost = rows["kafka", "kill-triggerer"]
+CELLS = {(row["scheme"], row["fault"]): row for row in ROWS}
+FORGETFUL = {"kafka", "sqs", "redis", "file", "own"}
+"""What loses an order in a crash."""
+
+
+def cells(fault: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of a fault, by source."""
+    return {scheme: row for (scheme, one), row in CELLS.items() if one == fault}
+
+
+def losers(fault: str) -> set[str]:
+    return {scheme for scheme, row in cells(fault).items() if row["lost"]}
+
+
+def doublers(fault: str) -> set[str]:
+    return {scheme for scheme, row in cells(fault).items() if row["doubled"]}
+
+
+def test_all_is_well_where_nothing_goes_wrong() -> None:
+    assert cells("none").keys() == {card.name for card in chaos_table.load()}
+    assert not any(row["lost"] or row["doubled"] or row["late"] for row in cells("none").values())
+
+
+@pytest.mark.parametrize("fault", ["kill-triggerer", "lose-triggerer", "cut-database"])
+def test_a_crash_loses_what_was_acknowledged_before(fault: str) -> None:
+    assert losers(fault) == FORGETFUL
+    assert not doublers(fault)
+
+
+@pytest.mark.parametrize("fault", ["kill-triggerer", "lose-triggerer"])
+def test_what_a_crash_does_not_lose_is_late(fault: str) -> None:
+    assert all(row["late"] for scheme, row in cells(fault).items() if scheme not in FORGETFUL)
+
+
+def test_what_is_lost_never_was_in_airflow() -> None:
+    lost = CELLS["kafka", "kill-triggerer"]
     assert lost["published"] - lost["events"] == 1
-    assert all(row["doubled"] for (scheme, fault), row in rows.items() if fault == "duplicate" and scheme in killed
-               and scheme != "kafka-shared-stream")  # fmt: skip
-    assert all(bool(row["lost"]) != bool(row["refused"]) for (_, fault), row in rows.items() if fault == "poison")
-    assert not any(row["lost"] or row["doubled"] or row["late"] for (_, fault), row in rows.items() if fault == "none")
-    stranded = rows["shared-plain", "kill-triggerer"]
-    assert stranded["published"] == 4, "a fourth order, for one was stranded"
-    assert f"{stranded['longest']:.0f} " + {"en": "s", "zh-TW": "秒"}[lang] in text(lang)
+
+
+def test_a_freeze_and_a_broker_that_is_away_lose_nothing_and_some_double() -> None:
+    for fault in ("freeze-triggerer", "stop-broker"):
+        assert not losers(fault)
+        kept_out = CELLS["kafka-shared-stream", fault]
+        assert (kept_out["doubled"], kept_out["events"] > kept_out["wanted"]) == (0, True)
+    assert doublers("freeze-triggerer") == {"batch", "shared-plain", "sqs-kept"}
+    assert doublers("stop-broker") == {"batch", "shared-plain"}
+    naive = CELLS["shared-plain", "freeze-triggerer"]
+    assert (naive["lost"], naive["doubled"], naive["events"] - naive["wanted"]) == (0, 1, 1)
+    dags = ROOT / "labs" / "06-delivery-and-collapse" / "dags" / "delivery_brokers.py"
+    (hidden,) = re.findall(r"visibility_timeout=(\d+)", dags.read_text(encoding="utf-8"))
+    assert int(hidden) == 20 < chaos.LASTS["freeze-triggerer"]
+
+
+def test_without_a_scheduler_nothing_is_lost_or_doubled() -> None:
+    assert not losers("kill-scheduler") | doublers("kill-scheduler")
+
+
+def test_only_a_key_keeps_the_producers_doubles_out() -> None:
+    assert doublers("duplicate") == cells("duplicate").keys() - {"kafka-shared-stream"}
+
+
+def test_a_bad_message_is_a_failed_run_or_a_dead_letter() -> None:
+    for scheme, row in cells("poison").items():
+        careful = scheme == "kafka-shared-stream"
+        assert (row["lost"], row["refused"], bool(row["failed"])) == ((0, 1, False) if careful else (1, 0, True))
+        assert (row["failed"] > 1) == (scheme == "sqs-kept"), "what nobody deletes comes again and again"
+
+
+def test_a_crash_strands_an_order_of_the_shared_stream_until_a_fourth_comes() -> None:
+    stranded = CELLS["shared-plain", "kill-triggerer"]
+    assert (stranded["published"], stranded["late"]) == (4, 2)
+    assert stranded["runs"] < stranded["published"]

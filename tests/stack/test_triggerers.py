@@ -26,8 +26,14 @@ def test_a_second_triggerer_comes_when_asked_for_and_goes_again(running: Checkou
             assert SECOND_TRIGGERER in running.lab("status").stdout
             owners = {one.triggerer for one in metadata.watchers()}
             assert second not in owners, "what runs stays where it runs"
+            running.lab("restart", SECOND_TRIGGERER)
+            assert running.running_pids()[SECOND_TRIGGERER] not in {None, first}
+            known = {*before, second}
+            (second,) = until(lambda: set(metadata.triggerers()) - known, "Airflow to count on the new one")
         finally:
             stack.stop_part(SECOND_TRIGGERER)
         until(lambda: second not in metadata.triggerers(), "the second one's job to end")
     assert SECOND_TRIGGERER not in running.running_pids()
     assert SECOND_TRIGGERER not in running.lab("status").stdout
+    assert SECOND_TRIGGERER in running.lab("restart", SECOND_TRIGGERER, code=1).stderr
+    assert SECOND_TRIGGERER not in running.running_pids(), "a restart brings nothing that was not there"

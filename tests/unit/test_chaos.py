@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labkit import chaos, config, i18n
-from labkit.errors import FAILED, USAGE
+from labkit import cells, chaos, config, i18n, session
+from labkit.brokers import sources
+from labkit.cli import INTERRUPTED
+from labkit.errors import FAILED, USAGE, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.unit.conftest import Outcome
 
@@ -91,10 +94,93 @@ def test_targets_of_the_project_have_topics_and_groups_and_dags_of_their_own() -
     for lab in config.labs():
         for target in lab.chaos:
             assert target.dag in lab.on_demand
-            places = {"kafka": lab.topics, "sqs": lab.queues, "redis": lab.channels, "file": (target.topic,)}
-            assert target.topic in places[target.broker]
+            places = {
+                "kafka": lab.topics,
+                "sqs": lab.queues,
+                "redis": lab.channels,
+                "file": (target.topic,),
+                "notes": (target.topic,),
+            }
+            assert target.topic in places.get(target.broker, (target.topic,))
             assert (target.group in lab.connections) == (target.broker == "kafka")
             assert not target.dead or target.dead in lab.topics
+            assert not target.topic.startswith("0") or target.topic.startswith(lab.name), "a folder of its own lab"
+
+
+def test_every_kind_of_source_is_known_and_says_in_both_languages_what_it_cannot_show() -> None:
+    assert sources.KINDS.keys() == set(config.TARGET_BROKERS)
+    assert sources.without().keys() <= sources.KINDS.keys()
+    for reasons in sources.without().values():
+        assert reasons.keys() <= set(chaos.FAULTS)
+        for reason in reasons.values():
+            assert set(reason) == set(i18n.LANGUAGES)
+            assert not any(text.endswith((".", "。")) for text in reason.values())
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> cells.Record:
+    """A file with three cells of two sources."""
+    file = tmp_path / "chaos.json"
+    file.write_text(json.dumps([row("kafka", "none"), row("kafka", "poison"), row("file", "none")]), encoding="utf-8")
+    return cells.Record(file)
+
+
+def row(scheme: str, fault: str, lost: int = 0) -> dict[str, Any]:
+    return {"scheme": scheme, "fault": fault, "lost": lost}
+
+
+def test_the_table_has_every_source_with_every_fault_that_makes_sense_and_each_is_counted() -> None:
+    names = {cell.name for cell in cells.cells()}
+    for _, target in config.targets():
+        for fault in chaos.FAULTS:
+            assert ((target.name, fault) in names) == (fault not in sources.without().get(target.broker, {}))
+    rows = json.loads(cells.Record().file.read_text(encoding="utf-8"))
+    assert sorted((row["scheme"], row["fault"]) for row in rows) == sorted(names)
+
+
+def test_cells_are_chosen_by_source_and_by_fault() -> None:
+    assert {cell.target.name for cell in cells.cells("file")} == {"file"}
+    assert [cell.fault for cell in cells.cells("kafka")] == list(chaos.FAULTS)
+    assert {cell.fault for cell in cells.cells(fault="poison")} == {"poison"}
+    assert "file" not in {cell.target.name for cell in cells.cells(fault="poison")}
+    assert [cell.name for cell in cells.cells("redis", "none")] == [("redis", "none")]
+
+
+def test_a_counted_cell_is_in_the_file_at_once_in_its_place(record: cells.Record) -> None:
+    (none, duplicate) = (cells.cells("kafka", fault)[0] for fault in ("none", "duplicate"))
+    assert (record.has(none), record.has(duplicate)) == (True, False)
+    for one in (row("kafka", "duplicate"), row("kafka", "none", 1), row("redis", "none")):
+        record.put(one)
+        written = json.loads(record.file.read_text(encoding="utf-8"))
+        assert one in written
+        assert cells.Record(record.file).has(duplicate), "who begins again finds it"
+    names = [f"{one['scheme']} {one['fault']}" for one in written]
+    assert names == ["kafka none", "kafka poison", "kafka duplicate", "file none", "redis none"]
+    assert len(record.file.read_text(encoding="utf-8").splitlines()) == len(names) + 2, "a line for each, to compare"
+    assert list(record.file.parent.iterdir()) == [record.file], "no draft is left"
+
+
+@pytest.mark.parametrize("text", ["", "[{]", "[1]", '[{"scheme": "kafka"}]', "{}x", "[null]", "7"])
+def test_a_file_that_is_no_list_of_cells_is_told_with_the_remedy(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "chaos.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(LabError, match="git checkout") as told:
+        cells.Record(file)
+    assert told.value.exit_code == FAILED
+
+
+def test_the_project_s_file_is_as_the_command_would_write_it(tmp_path: Path) -> None:
+    kept = cells.Record().file.read_text(encoding="utf-8")
+    file = tmp_path / "chaos.json"
+    file.write_text(kept, encoding="utf-8")
+    cells.Record(file).put(json.loads(kept)[0])
+    assert file.read_text(encoding="utf-8") == kept
+
+
+def test_the_time_left_is_that_of_what_was_done() -> None:
+    assert cells.left(0, 0, 60) == 70, "a guess where nothing is done"
+    assert cells.left(300, 3, 9) == 10
+    assert cells.left(60, 6, 7) == 1
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
@@ -122,9 +208,118 @@ def test_a_fault_that_would_show_what_is_not_so_is_refused(
     assert fault in told.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["kafka"], ["kafka", "none", "--seconds", "-1"], ["kafka", "none", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["kafka"],
+        ["kafka", "none", "x"],
+        ["kafka", "freeze-triggerer", "--seconds", "-1"],
+        ["kafka", "freeze-triggerer", "--seconds", "301"],
+        ["kafka", "freeze-triggerer", "--seconds", "nan"],
+        ["kafka", "none", "--seconds", "5"],
+        ["kafka", "none", "--again"],
+        ["kafka", "all", "--again"],
+        ["--again"],
+        ["--all", "--seconds", "5"],
+        ["--all", "kafka", "freeze-triggerer", "--seconds", "5"],
+        ["--all", "pigeons"],
+        ["--all", "kafka", "earthquake"],
+        ["--all", "sqs", "stop-broker"],
+    ],
+)
 def test_what_is_missing_or_too_much_is_refused(arguments: list[str], lab: Callable[..., Outcome]) -> None:
     assert lab("chaos", *arguments).code == USAGE
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_time_for_what_does_not_last_is_refused_with_what_does(language: str, lab: Callable[..., Outcome]) -> None:
+    told = lab("chaos", "kafka", "kill-triggerer", "--seconds", "5", "--lang", language)
+    assert told.code == USAGE
+    for word in ("kill-triggerer", "--seconds", *chaos.LASTS):
+        assert word in told.err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("fault", [*chaos.LASTS, "all"])
+def test_a_time_for_what_lasts_is_taken(fault: str, lab: Callable[..., Outcome]) -> None:
+    assert lab("chaos", "kafka", fault, "--seconds", "5").code == FAILED, "there is no stack"
+
+
+def test_when_no_cell_is_missing_it_says_so_and_needs_no_stack(lab: Callable[..., Outcome]) -> None:
+    told = lab("chaos", "--all")
+    assert told.code == 0
+    assert f"All {len(cells.cells())} cells" in told.out.replace("\n", " ")
+    assert json.loads(lab("chaos", "--all", "kafka", "--json").out) == []
+
+
+class Tried:
+    """What `--all` let run, in place of the engine."""
+
+    def __init__(self, record: cells.Record) -> None:
+        self.record = record
+        self.cells: list[tuple[str, str]] = []
+        self.end: dict[tuple[str, str], BaseException] = {}
+
+    def run(self, _: object, target: config.Target, fault: str, **__: object) -> chaos.Outcome:
+        """Note what was tried."""
+        self.cells.append((target.name, fault))
+        if (target.name, fault) in self.end:
+            raise self.end[target.name, fault]
+        return outcome(scheme=target.name, fault=fault)
+
+
+@pytest.fixture
+def tried(record: cells.Record, monkeypatch: pytest.MonkeyPatch) -> Tried:
+    """A stack that is there in name only, and a file of its own."""
+    found = Tried(record)
+    monkeypatch.setattr(chaos, "run", found.run)
+    monkeypatch.setattr(cells, "Record", lambda: type(record)(record.file))
+    monkeypatch.setattr(session, "current", object)
+    monkeypatch.setattr(session, "having", lambda _: object())
+    monkeypatch.setattr(session, "wait_for_interface", lambda _: None)
+    return found
+
+
+def test_all_does_what_is_missing_and_again_does_everything(tried: Tried, lab: Callable[..., Outcome]) -> None:
+    missing = [("kafka", fault) for fault in chaos.FAULTS if fault not in {"none", "poison"}]
+    told = lab("chaos", "--all", "kafka")
+    assert told.code == 0
+    assert tried.cells == missing
+    assert f"1/{len(missing)} " in told.out
+    assert f"{len(missing)}/{len(missing)} " in told.out
+    tried.cells.clear()
+    assert lab("chaos", "--all", "kafka").code == 0
+    assert tried.cells == []
+    assert lab("chaos", "--all", "kafka", "none", "--again").code == 0
+    assert lab("chaos", "--all", "file", "--again").code == 0
+    assert tried.cells[0] == ("kafka", "none")
+    assert [fault for _, fault in tried.cells[1:]] == [cell.fault for cell in cells.cells("file")]
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tried: Tried, lab: Callable[..., Outcome]) -> None:
+    tried.end["kafka", "lose-triggerer"] = KeyboardInterrupt()
+    told = lab("chaos", "--all", "kafka")
+    assert told.code == INTERRUPTED
+    assert "1 of 7 cells" in told.out.replace("\n", " ")
+    tried.end.clear()
+    tried.cells.clear()
+    assert lab("chaos", "--all", "kafka").code == 0
+    assert tried.cells[0] == ("kafka", "lose-triggerer")
+
+
+def test_a_cell_that_cannot_be_counted_is_named_and_the_others_are_counted(
+    tried: Tried, lab: Callable[..., Outcome]
+) -> None:
+    tried.end["kafka", "cut-database"] = LabError("chaos.no_first", seconds="60")
+    told = lab("chaos", "--all", "kafka")
+    assert told.code == FAILED
+    assert len(tried.cells) == 7
+    assert "kafka cut-database" in told.err.replace("\n", " ")
+    tried.end.clear()
+    tried.cells.clear()
+    told = lab("chaos", "--all", "kafka", "--json")
+    assert tried.cells == [("kafka", "cut-database")]
+    assert [one["fault"] for one in json.loads(told.out)] == ["cut-database"]
 
 
 def test_without_a_stack_it_says_how_to_get_one(lab: Callable[..., Outcome]) -> None:

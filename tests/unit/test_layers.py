@@ -23,7 +23,7 @@ FLOORS = (
     # What the labs and the project's own tests call.
     {"notebook", "checks"},
     # A stack as a whole, a machine as a whole, a site as a whole.
-    {"session", "doctor", "site", "race", "collapse", "chaos"},
+    {"session", "doctor", "site", "race", "collapse", "chaos", "cells"},
     {"ui", "drawing", "notebook_files"},
     {"trace", "verify", "progress"},
     # One floor: a stack holds a broker, and a broker gives the stack a program.

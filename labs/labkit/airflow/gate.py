@@ -25,13 +25,18 @@ class Gate:
 
     Args:
         state: The stack whose database it is.
+        asset: The id of the asset whose events `waiting` and `cut` are about; those of all where it is not given. The
+            gate itself lets nobody through.
 
     Raises:
         LabError: The database does not answer, or somebody keeps writing.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, asset: int | None = None) -> None:
         self._place: dict[str, Any] = dict(state.database)
+        # psycopg2 puts the values into the statement, and `asset_id` is the first column of Airflow's.
+        whose = "" if asset is None else f" (asset_id,%VALUES ({asset},"
+        self._query = f"%INSERT INTO asset_event{whose}%"
 
     def __enter__(self) -> Self:
         try:
@@ -58,7 +63,7 @@ class Gate:
         with self._look.cursor() as cursor:
             cursor.execute(
                 "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)) AND query ILIKE %s",
-                [self._lock.info.backend_pid, "%INSERT INTO asset_event%"],
+                [self._lock.info.backend_pid, self._query],
             )
             return [row[0] for row in cursor.fetchall()]
 

@@ -7,9 +7,10 @@ the same in 3.4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection
 
     from labkit.airflow.metadata import Metadata
@@ -74,6 +75,15 @@ def pending(metadata: Metadata, dags: Collection[str]) -> int:
              + (SELECT count(*) FROM dag_run WHERE dag_id = ANY(%s) AND state IN ('queued', 'running')) AS pending
     """
     return int(metadata.rows(query, [list(dags), list(dags)])[0]["pending"])
+
+
+def returned(metadata: Metadata, dag: str, since: Mark) -> list[tuple[Any, dt.datetime]]:
+    """Return what the tasks of a Dag's runs since a mark returned, with the time, in order."""
+    query = """
+        SELECT value, timestamp AS at FROM xcom
+        WHERE dag_id = %s AND dag_run_id > %s AND key = 'return_value' ORDER BY timestamp
+    """
+    return [(row["value"], row["at"]) for row in metadata.rows(query, [dag, since.run])]
 
 
 def asset_ids(metadata: Metadata, names: Collection[str]) -> dict[str, int]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
-from typing import TYPE_CHECKING, Protocol
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit import paths
 from labkit.brokers import client, moto, redis
@@ -12,14 +15,21 @@ from labkit.brokers import client, moto, redis
 if TYPE_CHECKING:
     from labkit.stack.state import State
 
+WITHOUT = Path(__file__).with_name("without.toml")
+
+
+@functools.cache
+def without() -> dict[str, dict[str, dict[str, str]]]:
+    """Return the faults that show nothing of a source, or what is not so: kind of source → fault → why, by language."""
+    found: dict[str, Any] = tomllib.loads(WITHOUT.read_text(encoding="utf-8"))
+    return found
+
 
 class Source(Protocol):
     """A topic, a queue, a channel or a folder."""
 
     part: str
     """The part of the stack that it lives in; empty where that is none of the stack's."""
-    without: frozenset[str]
-    """The faults that show nothing of it, or what is not so."""
 
     def forget(self) -> None:
         """Have nobody read what was sent before; nobody listens now."""
@@ -41,12 +51,15 @@ class Source(Protocol):
         """Tell whether nothing is left to be read."""
         ...
 
+    def clear(self) -> None:
+        """Take away what would lie about afterwards; somebody may still watch."""
+        ...
+
 
 class Topic:
     """A Kafka topic of one partition, and the consumer group that reads it."""
 
     part = "kafka"
-    without: frozenset[str] = frozenset()
 
     def __init__(self, state: State, name: str, group: str) -> None:
         self._bootstrap, self._name, self._group = state.bootstrap, name, group
@@ -72,12 +85,14 @@ class Topic:
         """Tell whether the group has committed the topic's end."""
         return client.committed(self._bootstrap, self._group, self._name) >= client.end(self._bootstrap, self._name)
 
+    def clear(self) -> None:
+        """Do nothing: nothing lies about."""
+
 
 class Queue:
     """A queue of SQS, in what stands in for AWS; it forgets all when it ends."""
 
     part = moto.NAME
-    without = frozenset({"stop-broker"})  # the stand-in forgets its queues when it ends, as SQS would not
 
     def __init__(self, state: State, name: str, group: str) -> None:
         del group
@@ -104,12 +119,14 @@ class Queue:
         """Tell whether the queue holds nothing, neither waiting nor taken."""
         return moto.held(self._state, self._name) == 0
 
+    def clear(self) -> None:
+        """Do nothing: nothing lies about."""
+
 
 class Channel:
     """A channel of Redis: who does not listen now does not get it."""
 
     part = redis.NAME
-    without: frozenset[str] = frozenset()
 
     def __init__(self, state: State, name: str, group: str) -> None:
         del group
@@ -135,12 +152,14 @@ class Channel:
         """Say yes: what was not heard is gone."""
         return True
 
+    def clear(self) -> None:
+        """Do nothing: nothing lies about."""
+
 
 class Folder:
-    """A folder in which a file's name tells which order it is: `slip-2` is the second of its day."""
+    """A folder in which a file's name is all that is told of an order: `slip-2` goes, and `order-2` is its copy."""
 
     part = ""
-    without = frozenset({"stop-broker", "poison"})  # there is no broker, and nobody reads what is in a file
 
     def __init__(self, state: State, name: str, group: str) -> None:
         del state, group
@@ -162,20 +181,65 @@ class Folder:
 
     def send(self, text: str) -> dt.datetime:
         """Write an order's file; returns the time at which it was there."""
-        day, _, number = str(json.loads(text)["order_id"]).rpartition("-")
-        (self._folder / "day").write_text(day, encoding="utf-8")
-        (self._folder / f"slip-{number}").write_text(text, encoding="utf-8")
+        number = str(json.loads(text)["order_id"]).rpartition("-")[2]
+        for name in ("order", "slip"):  # the copy first: the other one is gone in no time
+            (self._folder / f"{name}-{number}").write_text(text, encoding="utf-8")
         return dt.datetime.now(dt.UTC)
 
     def is_read(self) -> bool:
         """Tell whether no order lies there."""
         return not any(self._folder.glob("slip-*"))
 
+    def clear(self) -> None:
+        """Do nothing: the trigger deletes what it takes."""
 
-KINDS: dict[str, type[Topic | Queue | Channel | Folder]] = {
+
+class Notes:
+    """A folder in which a file is an order, and its name the order's number; it lies there after it was told."""
+
+    part = ""
+
+    def __init__(self, state: State, name: str, group: str) -> None:
+        del state, group
+        self._folder = paths.WORK / name
+        self._written: set[Path] = set()
+
+    def forget(self) -> None:
+        """Do nothing: what lies there is the learner's, and stays."""
+
+    def has_readers(self) -> bool:
+        """Say yes: a folder does not know."""
+        return True
+
+    def can_send(self) -> bool:
+        """Tell the truth about a folder: it keeps what nobody looks at yet."""
+        return True
+
+    def send(self, text: str) -> dt.datetime:
+        """Lay an order's note there, whole from the first moment; returns the time at which it was there."""
+        note = self._folder / str(json.loads(text)["order_id"])
+        draft = self._folder.with_name(f".{note.name}")
+        self._written |= {draft, note}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(note)
+        return dt.datetime.now(dt.UTC)
+
+    def is_read(self) -> bool:
+        """Say yes: a folder does not know what was looked at."""
+        return True
+
+    def clear(self) -> None:
+        """Take our notes away, or the learner's checks would find them."""
+        for file in self._written:
+            file.unlink(missing_ok=True)
+
+
+KINDS: dict[str, type[Topic | Queue | Channel | Folder | Notes]] = {
     "kafka": Topic,
     "sqs": Queue,
     "redis": Channel,
     "file": Folder,
+    "notes": Notes,
 }
 """What `lab.toml` calls them."""

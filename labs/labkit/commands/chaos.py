@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json as encoder
+import time
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
-from labkit import chaos, config, session
-from labkit.cli import Command
+from labkit import cells, chaos, session
+from labkit.cli import Command, Range
 from labkit.config import in_language
-from labkit.i18n import t
+from labkit.errors import LabError, usage_error
+from labkit.i18n import listed, t
 from labkit.ui import console, step
 
 if TYPE_CHECKING:
-    from labkit.config import Target
+    from collections.abc import Sequence
+
+    from labkit.cells import Cell
     from labkit.stack.local import LocalStack
 
 PHASES = {
@@ -42,36 +47,122 @@ COLUMNS = {
 
 
 @click.command("chaos", cls=Command)
-@click.argument("scheme")
-@click.argument("fault", type=click.Choice([*chaos.FAULTS, "all"]), metavar="FAULT")
-@click.option("--seconds", type=click.FloatRange(0, 300), default=None)
+@click.argument("scheme", required=False)
+@click.argument("fault", type=click.Choice([*chaos.FAULTS, "all"]), metavar="[FAULT]", required=False)
+@click.option("--all", "table", is_flag=True, default=False)
+@click.option("--again", is_flag=True, default=False)
+@click.option("--seconds", type=Range(0, 300), default=None)
 @click.option("--json", is_flag=True, default=False)
-def command(scheme: str, fault: str, *, seconds: float | None, json: bool) -> None:
+@click.pass_context
+def command(  # noqa: PLR0913  what people may say
+    context: click.Context,
+    scheme: str | None,
+    fault: str | None,
+    *,
+    table: bool,
+    again: bool,
+    seconds: float | None,
+    json: bool,
+) -> None:
     """Let something go wrong."""
-    lab, target = config.find_target(scheme)
-    faults = [one for one in chaos.FAULTS if chaos.applies(target, one)] if fault == "all" else [fault]
-    for one in faults:
-        chaos.check(target, one)
-    stack = session.having(lab, silent=json)
-    with session.interruptible():
-        session.wait_for_interface(stack)
-        outcomes = [_run(stack, target, one, seconds, silent=json) for one in faults]
+    for name, value in {"SCHEME": scheme, "FAULT": fault}.items():
+        if value is None and not table:
+            raise click.MissingParameter(ctx=context, param_hint=name)
+    if again and not table:
+        raise usage_error("chaos.again_without_all")
+    chosen = cells.cells(scheme, None if fault == "all" else fault)
+    if seconds is not None:
+        _check_seconds(fault, table=table)
+    outcomes = _fill(chosen, again=again, silent=json) if table else _try(chosen, seconds, silent=json)
     if json:
         click.echo(encoder.dumps([one.row for one in outcomes], indent=2))
-        return
-    _show(outcomes)
-    console.print(f"[dim]{target.name}: {in_language(target.title)}[/]")
-    console.print(f"[dim]{t('chaos.note', seconds=f'{chaos.LATE:.0f}')}[/]")
+    elif not table:
+        _show(outcomes)
+        console.print(f"[dim]{chosen[0].target.name}: {in_language(chosen[0].target.title)}[/]")
+        console.print(f"[dim]{t('chaos.note', seconds=f'{chaos.LATE:.0f}')}[/]")
 
 
-def _run(stack: LocalStack, target: Target, fault: str, seconds: float | None, *, silent: bool) -> chaos.Outcome:
-    """Let one thing go wrong, and tell how far it is."""
-    if silent:
-        return chaos.run(stack, target, fault, seconds)
-    names = {"scheme": target.name, "fault": fault}
-    with step(t("chaos.ready", **names)) as rename:
-        outcome = chaos.run(stack, target, fault, seconds, lambda phase: rename(t(PHASES[phase], **names)))
-        rename(t("chaos.done", **names))
+def _check_seconds(fault: str | None, *, table: bool) -> None:
+    """Refuse a time where nothing lasts, or where all has to last as the table says."""
+    if table:
+        raise usage_error("chaos.seconds_of_table")
+    if fault != "all" and fault not in chaos.LASTS:
+        raise usage_error("chaos.does_not_last", fault=fault, known=listed(chaos.LASTS))
+
+
+def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list[chaos.Outcome]:
+    """Let one source's things go wrong, and tell how far it is."""
+    stack = session.having(chosen[0].lab, silent=silent)
+    outcomes = []
+    with session.interruptible():
+        session.wait_for_interface(stack)
+        for cell in chosen:
+            if silent:
+                outcomes.append(chaos.run(stack, cell.target, cell.fault, seconds))
+                continue
+            names = {"scheme": cell.target.name, "fault": cell.fault}
+            with step(t("chaos.ready", **names)) as rename:
+                tell = lambda phase: rename(t(PHASES[phase], **names))  # noqa: B023, E731  called at once
+                outcomes.append(chaos.run(stack, cell.target, cell.fault, seconds, tell))
+                rename(t("chaos.done", **names))
+    return outcomes
+
+
+def _fill(chosen: Sequence[Cell], *, again: bool, silent: bool) -> list[chaos.Outcome]:
+    """Count what the table lacks, keep each cell as soon as it is counted, and tell how far it is.
+
+    Raises:
+        LabError: A cell could not be counted. The others were.
+    """
+    record = cells.Record()
+    wanted = [cell for cell in chosen if again or not record.has(cell)]
+    if not wanted:
+        if not silent:
+            console.print(t("chaos.nothing_missing", total=len(chosen), file=record.shown))
+        return []
+    stack = session.current()
+    for lab in {cell.lab.id: cell.lab for cell in wanted}.values():
+        session.having(lab, silent=silent)  # let it be found at once and not after an hour
+    outcomes: list[chaos.Outcome] = []
+    failed = []
+    began = time.monotonic()
+    with session.interruptible():
+        session.wait_for_interface(stack)
+        try:
+            for number, cell in enumerate(wanted, start=1):
+                rest = cells.left(time.monotonic() - began, number - 1, len(wanted))
+                shown = "" if silent else f"{number}/{len(wanted)} "
+                try:
+                    outcomes.append(_count(stack, cell, shown, rest))
+                except LabError as error:
+                    session.current()  # without a stack there is no use in going on
+                    failed.append(cell)
+                    if not silent:
+                        console.print(f"[red]✗[/] {' '.join(cell.name)}: {escape(str(error))}")
+                else:
+                    record.put(outcomes[-1].row)
+        finally:
+            if not silent:
+                console.print(t("chaos.kept", number=len(outcomes), total=len(wanted), file=record.shown))
+    if failed:
+        names = listed(" ".join(cell.name) for cell in failed)
+        raise LabError("chaos.some_failed", number=len(failed), cells=names)
+    return outcomes
+
+
+def _count(stack: LocalStack, cell: Cell, place: str, minutes: int) -> chaos.Outcome:
+    """Count one cell of the table, which says where it is among the others; silently where it says nothing."""
+    if not place:
+        return chaos.run(stack, cell.target, cell.fault)
+    names = {"scheme": cell.target.name, "fault": cell.fault}
+
+    def label(phase: str) -> str:
+        return f"{place}{t(PHASES[phase], **names)} · {t('chaos.left', minutes=minutes)}"
+
+    with step(label("ready")) as rename:
+        outcome = chaos.run(stack, cell.target, cell.fault, tell=lambda phase: rename(label(phase)))
+        counts = {"lost": outcome.lost, "doubled": outcome.doubled, "late": outcome.late}
+        rename(place + t("chaos.counted", **names, **counts))
     return outcome
 
 

@@ -11,7 +11,7 @@ import click
 from labkit import arrivals, config, session
 from labkit.brokers import moto, redis
 from labkit.brokers.client import Sender
-from labkit.cli import Command
+from labkit.cli import Command, Range
 from labkit.errors import usage_error
 from labkit.i18n import t
 from labkit.trace import as_text
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("value", metavar="JSON")
 @click.option("--to", type=click.Choice(["kafka", "sqs", "redis"]), default="kafka")
 @click.option("--burst", type=click.IntRange(1, 100_000), default=1)
-@click.option("--rate", type=click.FloatRange(0.01, 100_000), default=None)
+@click.option("--rate", type=Range(0.01, 100_000), default=None)
 @click.option("--seed", type=int, default=None)
 def command(topic: str, value: str, *, to: str, burst: int, rate: float | None, seed: int | None) -> None:  # noqa: PLR0913  one for each option
     """Publish messages."""

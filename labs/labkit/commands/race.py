@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from labkit import config, paths, race, session
-from labkit.cli import Command
+from labkit.cli import Command, Range
 from labkit.config import in_language
 from labkit.i18n import t
 from labkit.ui import console
@@ -33,7 +33,7 @@ PHASES = {
 @click.command("race", cls=Command)
 @click.argument("racers", nargs=-1)
 @click.option("--events", type=click.IntRange(1, 500), default=None)
-@click.option("--rate", type=click.FloatRange(0.01, 1000), default=None)
+@click.option("--rate", type=Range(0.01, 1000), default=None)
 @click.option("--seed", type=int, default=None)
 def command(racers: tuple[str, ...], events: int | None, rate: float | None, seed: int | None) -> None:
     """Run a race."""

@@ -8,7 +8,7 @@ from labkit import session
 from labkit.cli import Command
 from labkit.errors import USAGE, LabError
 from labkit.i18n import listed, t
-from labkit.stack.local import AIRFLOW_PARTS
+from labkit.stack.local import AIRFLOW_PARTS, ON_DEMAND
 from labkit.ui import console, step
 from labkit.waiting import until
 
@@ -20,6 +20,8 @@ def command(part: str) -> None:
     if part not in AIRFLOW_PARTS:
         raise LabError("stack.unknown_part", exit_code=USAGE, part=part, known=listed(AIRFLOW_PARTS))
     stack = session.current()
+    if part in ON_DEMAND and part not in {one.name for one in stack.parts()}:
+        raise LabError("restart.not_running", part=part)
     with step(t("restart.part", part=part)):
         stack.restart(part)
         try:
