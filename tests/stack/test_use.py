@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from driver import until
 
 from labkit import config
 from labkit.airflow.api import Api
+from labkit.brokers.client import Sender
 from labkit.stack.local import ON_DEMAND
 
 if TYPE_CHECKING:
@@ -84,6 +86,12 @@ def test_publish_says_where_the_message_is_and_a_run_handles_it(running: Checkou
     told = running.lab("publish", "orders", '{"order_id": 501, "drink": "烏龍", "cups": 2}')
     assert re.search(r"topic orders, partition 0, offset \d+", told.stdout)
     until(lambda: running.handled("handle_order", 501), "the run")
+
+
+def test_a_sender_understands_how_librdkafka_tells_of_its_id(running: Checkout) -> None:
+    began = time.monotonic()
+    Sender(running.stack.state.bootstrap)
+    assert time.monotonic() - began < 15, "it waited in vain for a line in librdkafka's log, for half a minute"
 
 
 def test_events_show_the_message_and_its_run(running: Checkout) -> None:
