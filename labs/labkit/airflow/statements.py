@@ -9,6 +9,7 @@ only the API servers have such.
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -91,10 +92,12 @@ class Statements:
         LabError: The database does not answer.
     """
 
+    _question = "SELECT 'what was said before this is in the log'"
+
     def __init__(self, state: State) -> None:
         self._place: dict[str, Any] = {**dict(state.database), "application_name": OURS}
         self._file: Path = state.folder / "log" / "postgres.log"
-        self._open: IO[str] | None = None
+        self._open: IO[str] = io.StringIO()
         self._inode = 0
         self._rest = ""
         self._tally = Tally()
@@ -111,14 +114,11 @@ class Statements:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(LabError):
             self._set(dict.fromkeys(_SETTINGS))
-        if self._open:
-            self._open.close()
+        self._open.close()
 
     def _told(self) -> bool:
         self._mark()
         return any(f"|LOG:  statement: {self._question}" in line for line in self._lines())
-
-    _question = "SELECT 'what was said before this is in the log'"
 
     def _mark(self) -> None:
         """Say something that comes after all that was said before: the log is one pipe."""
@@ -146,7 +146,6 @@ class Statements:
 
     def _lines(self) -> list[str]:
         """Return the whole lines that have been written since the last call, across a change of files."""
-        assert self._open is not None
         text = self._rest + self._open.read()
         with contextlib.suppress(FileNotFoundError):
             inode = self._file.stat().st_ino

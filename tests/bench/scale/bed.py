@@ -13,14 +13,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 
 from labkit import config, paths, session
 from labkit.airflow import settings
 from labkit.airflow.api import Api
-from labkit.brokers import client
 from labkit.waiting import until
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ class Bed:
         if family == "sqs":
             self.stack.serve("aws")
         watchers_file(self.lab.folder, family=family, watchers=watchers, interval=interval, dags=dags)
-        if family.startswith("kafka"):
-            client.skip_to_end(self.stack.state.bootstrap, IDLE, IDLE)
         self.api.set_paused(IDLE, paused=False)
         try:
             self._parse()
@@ -90,8 +87,6 @@ class Bed:
     @contextlib.contextmanager
     def awake(self, asset: str, dags: Collection[str]) -> Iterator[None]:
         """Have some Dags awake, all scheduled on one watched asset."""
-        if client.end(self.stack.state.bootstrap, asset):
-            client.skip_to_end(self.stack.state.bootstrap, asset, asset)
         for dag in dags:
             self.api.set_paused(dag, paused=False)
         try:
@@ -117,8 +112,8 @@ class Bed:
     def cpu(self) -> Counter[str]:
         """Return the seconds of CPU that each part has taken so far, and that the whole machine has.
 
-        A triggerer is two processes, the parent with the database and the `runner` with the triggers; of the scheduler's
-        family, all but itself are `tasks`.
+        A triggerer is two processes, the parent with the database and the `runner` with the triggers; of the
+        scheduler's family, all but itself are `tasks`.
         """
         taken: Counter[str] = Counter()
         for part, (own, rest) in _FAMILIES.items():

@@ -6,6 +6,7 @@ has how much of the machine others took (`foreign`, in cores).
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -100,14 +101,34 @@ LOADS = (
     Load("tasks", "scale_tasks", ("scale_tasks",), 4, 10, 0.15),
     Load("dags", "scale_dags", _FOUR, 1, 10, 0.15),
     Load("burst", "scale_one", ("scale_one",), 1, 300, 0),
+    Load("stream", "scale_one", ("scale_one",), 1, 100, 4.0, seed=7),
+    Load("turns", "scale_single", ("scale_single",), 1, 10, 0, returns=True),
 )
-"""From these the constants are found."""
+"""From these the constants are found. `burst` has all at once, `stream` events that come quicker than runs are made."""
 LOADS_QUICK = (
     Load("one", "scale_one", ("scale_one",), 1, 6, 0.35),
     Load("tasks", "scale_tasks", ("scale_tasks",), 4, 4, 0.2),
     Load("dags", "scale_dags", _FOUR, 1, 4, 0.2),
     Load("burst", "scale_one", ("scale_one",), 1, 100, 0),
+    Load("stream", "scale_one", ("scale_one",), 1, 40, 4.0, seed=7),
+    Load("turns", "scale_single", ("scale_single",), 1, 5, 0, returns=True),
 )
+
+POINTS = {
+    "single": (
+        Load("single", "scale_point_single", ("scale_point_single",), 2, 20, 0.3, seed=3, returns=True),
+        {"pattern": "single", "tasks": 2},
+    ),
+    "stream": (
+        Load("stream", "scale_point", ("scale_point_1", "scale_point_2"), 2, 30, 0.5, seed=5),
+        {"pattern": "stream", "dags": 2, "tasks": 2},
+    ),
+    "batch": (
+        Load("batch", "scale_point_batch", ("scale_point_batch",), 1, 2400, 40, seed=9),
+        {"pattern": "batch", "batch": 500},
+    ),
+}
+"""What the calculator is compared with: other Dags, other rates, other triggers than those that it was made from."""
 
 
 @dataclass
@@ -128,6 +149,8 @@ class Window:
         delays: Seconds from each message to its asset event, to its run, to the start of the first task.
         times: When asset events were stored.
         gaps: Seconds between two runs of the same event.
+        lives: Seconds from the making of a run to its end.
+        sending: Seconds in which the messages were sent, and as long after the last one as between two.
     """
 
     seconds: float
@@ -143,6 +166,8 @@ class Window:
     delays: list[tuple[float, float | None, float | None]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
+    lives: list[float] = field(default_factory=list)
+    sending: float = 0.0
 
     def row(self) -> dict[str, Any]:
         """Return it for the record."""
@@ -166,6 +191,10 @@ class Window:
             table["storing"] = round((self.times[-1] - self.times[0]) / (len(self.times) - 1), 4)
         if self.gaps:
             table["run_gap"] = round(statistics.median(self.gaps), 4)
+        if self.sending:
+            table["sending"] = round(self.sending, 2)
+        if self.lives:
+            table["run_life"] = round(statistics.median(self.lives), 2)
         return table
 
 
@@ -233,7 +262,9 @@ _COUNTS = """
            (SELECT count(*) FROM dagrun_asset_event l JOIN dag_run r ON r.id = l.dag_run_id
             WHERE r.id > %(run)s AND r.dag_id = ANY(%(dags)s)) AS links,
            (SELECT count(*) FROM task_instance t JOIN dag_run r ON r.dag_id = t.dag_id AND r.run_id = t.run_id
-            WHERE r.id > %(run)s AND r.dag_id = ANY(%(dags)s) AND t.state = 'success') AS tasks
+            WHERE r.id > %(run)s AND r.dag_id = ANY(%(dags)s) AND t.state = 'success') AS tasks,
+           (SELECT array_agg(extract(epoch FROM end_date - created_at)::float8) FROM dag_run
+            WHERE id > %(run)s AND dag_id = ANY(%(dags)s)) AS lives
 """
 
 
@@ -285,9 +316,11 @@ def load(bed: Bed, log: Statements, what: Load, seconds: float = 0) -> Window:
         )
         after = bed.table_sizes()
         window.rows = {name: after[name][0] - sizes[name][0] for name in after if after[name][0] != sizes[name][0]}
+        window.sending = (sent[-1] - sent[0]) * len(sent) / (len(sent) - 1)
+        window.lives = counts["lives"] or []
         window.times = [row["at"] for row in rows]
-        window.gaps = [b - a for row in rows if len(made := sorted(x for x in row["made"] if x)) > 1
-                       for a, b in zip(made, made[1:], strict=False)]  # fmt: skip
+        made = [sorted(moment for moment in row["made"] if moment) for row in rows]
+        window.gaps = [after - before for moments in made for before, after in itertools.pairwise(moments)]
         place = iter(sent)
         for row in rows:
             for _ in range(messages_in(row["payload"])):

@@ -51,9 +51,7 @@ def idle_trigger(number: int):
 
 def make(name: str, schedule, tasks: int) -> None:
     """Make a Dag with some tasks, one after the other."""
-    with DAG(
-        name, schedule=schedule, catchup=False, max_active_runs=16, is_paused_upon_creation=True, tags=["bench"]
-    ):
+    with DAG(name, schedule=schedule, catchup=False, max_active_runs=16, is_paused_upon_creation=True, tags=["bench"]):
 
         @task
         def nothing():
