@@ -129,6 +129,11 @@ WORDS: dict[str, dict[str, Any]] = {
     },
 }
 
+SHOWN = (
+    ("file", 0, 60), ("file", 50, 60), ("file", 50, 1), ("file", 200, 1), ("directory", 200, 1),
+    ("sqs", 10, 60), ("sqs", 50, 1), ("kafka", 50, 1), ("kafka-shared", 50, 1),
+)  # fmt: skip
+"""Which windows at rest the chart has; the record has more."""
 SLOWEST = 60.0
 """The longest poll interval on the chart, in seconds; the shortest is 1."""
 
@@ -175,6 +180,7 @@ def facts(table: dict[str, Any]) -> dict[str, float]:
         "seconds.turn": constants["seconds"]["turn"],
         "seconds.pass": constants["seconds"]["pass"],
         "seconds.event": round(constants["seconds"]["event"] * 1000),
+        **{f"takeover.{name}": value for name, value in table["times"]["takeover"].items()},
         "clean.seconds": clean["seconds"],
         "clean.before": sum(before for before, _ in clean["rows"].values()),
         "clean.after": sum(after for _, after in clean["rows"].values()),
@@ -189,7 +195,8 @@ def watchers(table: dict[str, Any], lang: str) -> str:
     """Return two bars for each set of watchers: statements a minute, and the triggers' processor time."""
     words = WORDS[lang]
     timed = {key(row): row for row in table["times"]["idle"]}
-    rows = [row for row in table["counts"]["idle"] if not row["dags"] and row["watchers"] in {0, 10, 50, 200}]
+    known = {key(row): row for row in table["counts"]["idle"]}
+    rows = [known[(*which, 0)] for which in SHOWN]
     highest = max(statements_a_minute(row) for row in rows)
     most = max(runner_cpu(timed[key(row)]) for row in rows) or 1
     body, told = [], []

@@ -123,7 +123,7 @@ SPOKEN = ("flow", "delay", "database", "growth", "cores", "first", "too_much", "
 def spoken(lang: str) -> dict[str, Any]:
     """Return the words of the command line that the page needs, names of the limits included."""
     rows = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))["plan"]
-    words: dict[str, Any] = {name: rows[name][lang] for name in SPOKEN}
+    words: dict[str, Any] = {name: rows[name][lang].replace("`", "") for name in SPOKEN}
     words["limit"], words["taken"] = rows["limit"][lang], rows["taken"][lang]
     words["limits"] = {
         name.removeprefix("limit_"): texts[lang] for name, texts in rows.items() if name.startswith("limit_")

@@ -60,7 +60,7 @@ class Asked:
         capacity: `[triggerer] capacity`.
     """
 
-    rate: float = 1.0
+    rate: float = 0.2
     pattern: str = "single"
     batch: int = 1
     poll: float = 0.0

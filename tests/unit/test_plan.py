@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.bench.scale import fit, record, windows
+from tests.bench.scale.bed import IDLE, LAB
 from tests.bench.scale.bench import figures
 
-from labkit import config, paths, plan
+from labkit import paths, plan
 from labkit.errors import FAILED, USAGE
 from labkit.plan import Asked, foresee
 
 if TYPE_CHECKING:
-    from conftest import Lab
+    from collections.abc import Callable
+
+    from conftest import Outcome
 
 RECORD = plan.read()
 
@@ -108,7 +112,7 @@ def test_a_second_triggerer_stores_twice_as_much() -> None:
 # The command -------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_the_engine_foresees(lab: Lab) -> None:
+def test_the_command_says_what_the_engine_foresees(lab: Callable[..., Outcome]) -> None:
     outcome = lab("plan", "--rate", "40", "--pattern", "batch", "--batch", "500", "--json")
     told = json.loads(outcome.out)
     expected = foresee(Asked(rate=40, pattern="batch", batch=500))
@@ -118,9 +122,12 @@ def test_the_command_says_what_the_engine_foresees(lab: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("lang", "words"),
-    [("en", ("First limit: a trigger's turns", "longer and longer")), ("zh-TW", ("最先碰到的上限：觸發器", "愈來愈久"))],
+    [
+        ("en", ("First limit: a trigger's turns", "longer and longer")),
+        ("zh-TW", ("最先碰到的上限：觸發器", "愈來愈久")),
+    ],
 )
-def test_the_command_speaks_both_languages(lang: str, words: tuple[str, str], lab: Lab) -> None:
+def test_the_command_speaks_both_languages(lang: str, words: tuple[str, str], lab: Callable[..., Outcome]) -> None:
     outcome = lab("--lang", lang, "plan", "--rate", "5")
     assert outcome.code == 0
     assert all(word in outcome.out for word in words)
@@ -137,14 +144,15 @@ def test_the_command_speaks_both_languages(lang: str, words: tuple[str, str], la
         (["--pattern", "stream", "--batch", "5"], "an event for each message"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_with_what_can(words: list[str], told: str, lab: Lab) -> None:
+def test_what_cannot_be_asked_for_is_refused_with_what_can(
+    words: list[str], told: str, lab: Callable[..., Outcome]
+) -> None:
     outcome = lab("plan", *words)
     assert outcome.code == USAGE
     assert told in outcome.err
 
 
-def test_numbers_that_cannot_be_read_are_named(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    del tmp_path
+def test_numbers_that_cannot_be_read_are_named(lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "FILE", paths.BOOK / "not-there.json")
     outcome = lab("plan")
     assert outcome.code == FAILED
@@ -171,6 +179,7 @@ def test_a_quiet_machine_s_times_are_not_replaced_by_a_busy_one_s() -> None:
         "seconds": 1,
         "bytes": RECORD["counts"]["bytes"],
         "clean": RECORD["counts"]["clean"],
+        "takeover": RECORD["times"]["takeover"],
         **{name: _both(name) for name in ("idle", "loads", "points")},
     }
     _set_foreign(measured, 1.5)
@@ -197,10 +206,8 @@ def _set_foreign(measured: dict[str, Any], value: float) -> None:
 
 
 def test_the_bench_s_lab_has_what_its_windows_need() -> None:
-    (lab,) = config.labs(paths.ROOT / "tests" / "bench" / "scale" / "lab" / "..") or config.labs()[:1]
-    del lab
+    table = tomllib.loads((LAB / "lab.toml").read_text(encoding="utf-8"))
     loads = [*windows.LOADS, *(one for one, _ in windows.POINTS.values())]
-    text = (paths.ROOT / "tests" / "bench" / "scale" / "lab" / "lab.toml").read_text(encoding="utf-8")
-    for one in loads:
-        assert all(f'"{dag}"' in text for dag in one.dags)
-        assert text.count(f'"{one.asset}"') >= 2  # topic and connection
+    assert {IDLE, *(dag for one in loads for dag in one.dags)} == set(table["on_demand"])
+    assert sorted(table["kafka"]["topics"]) == sorted(table["kafka"]["connections"])
+    assert {IDLE, *(one.asset for one in loads)} == set(table["kafka"]["topics"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import psycopg2
@@ -28,6 +28,15 @@ NAMELESS = "api-async"
 """What sessions without a name are counted as."""
 OURS = "lab"
 """The name of our own sessions, which are not counted."""
+
+ROUNDS = {
+    # `_critical_section_enqueue_task_instances` in `jobs/scheduler_job_runner.py`
+    "scheduler": "SELECT pg_try_advisory_xact_lock",
+    # `assign_unassigned` in `models/trigger.py`
+    "triggerer": "SELECT count(trigger.id)",
+    "triggerer-2": "SELECT count(trigger.id)",
+}
+"""How the statement begins that each round of a part's loop has once (Airflow 3.3.2)."""
 
 _PREFIX = "lab|%a|%p|"
 _LINE = re.compile(r"^lab\|(?P<name>[^|]*)\|\d+\|LOG:  (?:statement|execute [^:]*): (?P<text>.*)$")
@@ -49,16 +58,17 @@ class Count:
         statements: All but those that only begin or end a transaction.
         writes: The `INSERT`, `UPDATE` and `DELETE` among them.
         transactions: How many transactions ended.
+        rounds: How often its loop went round, of those that `ROUNDS` knows. A busy machine makes fewer rounds a second;
+            what a round asks is the same.
     """
 
     statements: int = 0
     writes: int = 0
     transactions: int = 0
+    rounds: int = 0
 
     def __sub__(self, other: Count) -> Count:
-        return Count(
-            self.statements - other.statements, self.writes - other.writes, self.transactions - other.transactions
-        )
+        return Count(*(getattr(self, one.name) - getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass
@@ -80,6 +90,7 @@ class Tally:
             return
         count.statements += 1
         count.writes += verb in _WRITE
+        count.rounds += found["text"].startswith(ROUNDS.get(found["name"], "\0"))
 
 
 class Statements:

@@ -15,6 +15,7 @@ from labkit.airflow.statements import Statements
 from tests.bench.figures import Figure, console
 from tests.bench.scale import fit, record, windows
 from tests.bench.scale.bed import bed
+from tests.bench.scale.takeover import takeover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +55,8 @@ def scale(*, quick: bool = False, recording: bool = False) -> Iterator[Figure]:
             with _telling(f"{rest.watchers} watchers, {rest.family}, {rest.interval:g} s, {rest.dags} more Dags"):
                 row = windows.rest(bench, log, rest, QUICK_SECONDS if quick else SECONDS).row()
             measured["idle"].append({name: getattr(rest, name) for name in record.NAMED} | row)
+        with _telling("a triggerer ends, and another takes over"):
+            measured["takeover"] = takeover(bench)
     measured["seconds"] = round(time.monotonic() - began)
     table = record.made_of(measured, record.read() if recording else None)
     record.write(table, paths.BUILD / "bench" / "scale.json")

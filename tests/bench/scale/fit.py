@@ -1,9 +1,10 @@
 """Finds what an event, a run and a task cost, from windows in which their numbers differ.
 
-In each window a part sent `idle · seconds + event · events + run · runs + task · tasks` statements. The idle rate is
-that of a window in which nothing came; the rest is a system of linear equations with more equations than unknowns,
-solved by least squares. What cannot touch a part is left out of its equations: a triggerer knows no tasks. Seconds of
-CPU are found in the same way, rows without an idle rate.
+In each window a part sent `round · rounds + event · events + run · runs + task · tasks` statements. What a round of its
+loop asks is known from windows in which nothing came, and the rounds are counted, for a busy machine makes fewer. The
+rest is a system of linear equations with more equations than unknowns, solved by least squares. What cannot touch a
+part is left out of its equations: a triggerer knows no tasks. The rounds that a task makes a scheduler go at once, and
+not sleep, are found in the same way, and so are seconds of CPU; rows without anything for time.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
 ONE = {"events": "event", "links": "link", "runs": "run", "tasks": "task", "turns": "turn"}
 APIS = ("execution-api", "api-server", "api-async")
 KINDS = ("statements", "writes", "transactions")
+ROUNDS = 3
+"""Where in a window's counts the rounds are."""
+SPACED = ("one", "returns", "tasks", "dags")
+"""Loads in which a scheduler sleeps between two events."""
 
 
 def solve(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
@@ -54,6 +59,16 @@ def by_part(row: dict[str, Any], kind: int) -> dict[str, float]:
         part = "api" if name in APIS else name
         told[part] = told.get(part, 0) + counts[kind]
     return told
+
+
+def per_round(rows: Sequence[dict[str, Any]], part: str, kind: int) -> float:
+    """Return what a round of a part's loop asks of the database at rest; 0 where its rounds are not known."""
+    values = [
+        by_part(row, kind).get(part, 0) / rounds
+        for row in rows
+        if not row["dags"] and (rounds := by_part(row, ROUNDS).get(part, 0))
+    ]
+    return statistics.median(values) if values else 0.0
 
 
 def idle_rates(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -83,18 +98,28 @@ def per_dag(rows: Sequence[dict[str, Any]], idle: dict[str, dict[str, float]]) -
     return found
 
 
-def costs(rows: Sequence[dict[str, Any]], idle: dict[str, dict[str, float]]) -> dict[str, dict[str, dict[str, float]]]:
+def costs(loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return statements, writes and transactions by part and cause."""
     found: dict[str, dict[str, dict[str, float]]] = {}
+    rows = list(loads.values())
+    hurried = rounds_of_a_task([row for name, row in loads.items() if name in SPACED], at_rest)
     for number, kind in enumerate(KINDS):
         for part in ("triggerer", "scheduler", "api"):
             causes = CAUSES[part]
-            rate = idle.get(part, {}).get(kind, 0)
-            values = [by_part(row, number).get(part, 0) - rate * row["seconds"] for row in rows]
+            one = per_round(at_rest, part, number)
+            values = [by_part(row, number).get(part, 0) - one * by_part(row, ROUNDS).get(part, 0) for row in rows]
             told = solve([[row.get(cause, 0) for cause in causes] for row in rows], values)
             for cause, cost in zip(causes, told, strict=True):
-                found.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(cost, 2)
+                more = one * hurried if (part, cause) == ("scheduler", "tasks") else 0.0
+                found.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(cost + more, 2)
     return found
+
+
+def rounds_of_a_task(rows: Sequence[dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -> float:
+    """Return how many rounds a task makes a scheduler go at once."""
+    rate = statistics.median(by_part(row, ROUNDS)["scheduler"] / row["seconds"] for row in at_rest if not row["dags"])
+    values = [by_part(row, ROUNDS)["scheduler"] - rate * row["seconds"] for row in rows]
+    return solve([[row["tasks"]] for row in rows], values)[0]
 
 
 def rows_left(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -155,7 +180,6 @@ def a_pass(rate: float, runs: float) -> float:
 def constants(counts: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
     """Return what the calculator is made of, from a record's counts and times."""
     idle = idle_rates(counts["idle"])
-    loads = list(counts["loads"].values())
     by_name = times["loads"]
     cpu = cpu_costs(times["idle"], list(by_name.values()))
     one, more, stream = by_name["one"], by_name["tasks"], by_name["stream"]
@@ -164,8 +188,8 @@ def constants(counts: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
     return {
         "idle": idle,
         "dag": per_dag(counts["idle"], idle),
-        "costs": costs(loads, idle),
-        "rows": rows_left(loads),
+        "costs": costs(counts["loads"], counts["idle"]),
+        "rows": rows_left(list(counts["loads"].values())),
         "bytes": counts["bytes"],
         "cpu": cpu,
         "seconds": {

@@ -1,14 +1,14 @@
 """What a run of the bench leaves: one JSON file, from which the calculator, its page and its pictures are made.
 
 - `counts` and `times`: the same windows twice. `counts` has what is exact however busy the machine is: events, runs,
-  tasks, statements (`[statements, writes, transactions]` by part) and rows; `times` has what is not: seconds of CPU,
-  delays, and how many cores others had (`foreign`). A record of a quiet machine's times is replaced only by another.
+  tasks, statements (`[statements, writes, transactions, rounds]` by part) and rows; `times` has what is not: seconds of
+  CPU, delays, and how many cores others had (`foreign`). A quiet machine's times are replaced only by another's.
   - `date`, `machine`, `versions`: when, where, with what
   - `idle`: a row for each set of watchers, see `windows.Idle`
   - `loads`: by name, see `windows.Load`
   - `points`: by name, see `windows.POINTS`
   - of `counts`, `bytes`: of a row, by table, indexes included; `clean`: `airflow db clean`, measured
-  - of `times`, `quiet`: whether others had next to nothing of the machine
+  - of `times`, `quiet`: whether others had next to nothing of the machine; `takeover`: seconds, see `takeover`
 - `inputs`: of each point, what the calculator is told, besides the rate
 - `constants`: what `fit` made of it, and all that the calculator reads
 """
@@ -88,11 +88,16 @@ def made_of(measured: dict[str, Any], before: dict[str, Any] | None) -> dict[str
     """Return the record of a measurement, with the times of the one before where those were taken on a quieter machine.
 
     Args:
-        measured: `circumstances`, `idle`, `loads`, `points`, `bytes`, `clean`.
+        measured: `circumstances`, `idle`, `loads`, `points`, `bytes`, `clean`, `takeover`.
         before: The record that it replaces, None where there is none.
     """
     foreign = mean_foreign(measured)
-    times = {"quiet": foreign <= QUIET, "foreign": round(foreign, 2), **_part(measured, TIMED)}
+    times = {
+        "quiet": foreign <= QUIET,
+        "foreign": round(foreign, 2),
+        **_part(measured, TIMED),
+        "takeover": measured["takeover"],
+    }
     if before and before["times"]["quiet"] and not times["quiet"]:
         times = before["times"]
     counts = {**_part(measured, COUNTED), "bytes": measured["bytes"], "clean": measured["clean"]}

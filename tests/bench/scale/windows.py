@@ -96,13 +96,13 @@ class Load:
 
 _FOUR = tuple(f"scale_dags_{number}" for number in range(1, 5))
 LOADS = (
-    Load("one", "scale_one", ("scale_one",), 1, 20, 0.35),
-    Load("returns", "scale_single", ("scale_single",), 1, 14, 0.25, returns=True),
-    Load("tasks", "scale_tasks", ("scale_tasks",), 4, 10, 0.15),
-    Load("dags", "scale_dags", _FOUR, 1, 10, 0.15),
-    Load("burst", "scale_one", ("scale_one",), 1, 300, 0),
-    Load("stream", "scale_one", ("scale_one",), 1, 100, 4.0, seed=7),
-    Load("turns", "scale_single", ("scale_single",), 1, 10, 0, returns=True),
+    Load("one", "scale_one", ("scale_one",), 1, 14, 0.35),
+    Load("returns", "scale_single", ("scale_single",), 1, 10, 0.25, returns=True),
+    Load("tasks", "scale_tasks", ("scale_tasks",), 4, 8, 0.2),
+    Load("dags", "scale_dags", _FOUR, 1, 8, 0.2),
+    Load("burst", "scale_one", ("scale_one",), 1, 150, 0),
+    Load("stream", "scale_one", ("scale_one",), 1, 80, 4.0, seed=7),
+    Load("turns", "scale_single", ("scale_single",), 1, 8, 0, returns=True),
 )
 """From these the constants are found. `burst` has all at once, `stream` events that come quicker than runs are made."""
 LOADS_QUICK = (
@@ -116,15 +116,15 @@ LOADS_QUICK = (
 
 POINTS = {
     "single": (
-        Load("single", "scale_point_single", ("scale_point_single",), 2, 20, 0.3, seed=3, returns=True),
+        Load("single", "scale_point_single", ("scale_point_single",), 2, 15, 0.3, seed=3, returns=True),
         {"pattern": "single", "tasks": 2},
     ),
     "stream": (
-        Load("stream", "scale_point", ("scale_point_1", "scale_point_2"), 2, 30, 0.5, seed=5),
+        Load("stream", "scale_point", ("scale_point_1", "scale_point_2"), 2, 24, 0.5, seed=5),
         {"pattern": "stream", "dags": 2, "tasks": 2},
     ),
     "batch": (
-        Load("batch", "scale_point_batch", ("scale_point_batch",), 1, 2400, 40, seed=9),
+        Load("batch", "scale_point_batch", ("scale_point_batch",), 1, 1600, 40, seed=9),
         {"pattern": "batch", "batch": 500},
     ),
 }
@@ -176,7 +176,8 @@ class Window:
         }
         table = {"seconds": round(self.seconds, 1), **table}
         table["statements"] = {
-            name: [one.statements, one.writes, one.transactions] for name, one in sorted(self.statements.items())
+            name: [one.statements, one.writes, one.transactions, one.rounds]
+            for name, one in sorted(self.statements.items())
         }
         if self.rows:
             table["rows"] = self.rows
