@@ -40,7 +40,8 @@ CASES = [
 ]
 """Every pattern, from a message in two minutes to a firehose, on three installations."""
 LINES = {
-    "airflow/jobs/triggerer_job_runner.py": {697: "def run_once", 709: "emit_metrics"},
+    "airflow/jobs/triggerer_job_runner.py": {697: "def run_once", 709: "emit_metrics", 1557: "blocked_main_thread"},
+    "airflow/models/trigger.py": {451: "queries = [", 487: "queue.is_(None)"},
     "airflow/jobs/scheduler_job_runner.py": {1874: "time.sleep("},
 }
 """What stands at the lines that the page names."""
@@ -74,8 +75,8 @@ def test_the_page_foresees_what_the_command_foresees(visit: Visit) -> None:  # n
 @pytest.mark.parametrize(
     ("lang", "first", "fault"),
     [
-        ("en", "First limit: a trigger's turns", "A number, please."),
-        ("zh-TW", "最先碰到的上限：觸發器重新啟動", "請填數字。"),
+        ("en", "First limit: what a trigger takes in a turn", "A number, please."),
+        ("zh-TW", "最先碰到的上限：觸發器一輪", "請填數字。"),
     ],
 )
 def test_a_reader_changes_a_field_and_reads_the_answer(lang: str, first: str, fault: str, visit: Visit) -> None:  # noqa: F811

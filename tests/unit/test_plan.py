@@ -123,7 +123,7 @@ def test_the_command_says_what_the_engine_foresees(lab: Callable[..., Outcome]) 
 @pytest.mark.parametrize(
     ("lang", "words"),
     [
-        ("en", ("First limit: a trigger's turns", "longer and longer")),
+        ("en", ("First limit: what a trigger takes in a turn", "longer and longer")),
         ("zh-TW", ("最先碰到的上限：觸發器", "愈來愈久")),
     ],
 )

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from labkit import paths, plan
@@ -111,9 +112,9 @@ def _show(asked: Asked, told: Foreseen) -> None:
         filled = min(WIDTH, round(load * WIDTH))
         colour = "red" if load > 1 else "yellow" if name == told.limit else "green"
         bar = f"[{colour}]{'█' * filled}[/]{'░' * (WIDTH - filled)}"
-        table.add_row(t(LIMITS[name]), f"{load:,.0%}", bar)
+        table.add_row(escape(t(LIMITS[name])), f"{load:,.0%}", bar)
     console.print(table)
-    console.print(t("plan.first", limit=t(LIMITS[told.limit]), sustained=number(told.sustained)))
+    console.print(escape(t("plan.first", limit=t(LIMITS[told.limit]), sustained=number(told.sustained))))
     if not told.keeps_up:
         console.print(f"[yellow]![/] {t('plan.too_much')}")
 
