@@ -163,7 +163,10 @@ def facts(table: dict[str, Any]) -> dict[str, float]:
     """Return the numbers that prose may name: what `{scale}` finds."""
     constants, counts, clean = table["constants"], table["counts"], table["counts"]["clean"]
     at_rest = [row for row in counts["idle"] if not row["dags"]]
-    minutes = [statements_a_minute(row) for row in at_rest]
+    rounds = {
+        part: [row["statements"][part][0] / row["statements"][part][3] for row in at_rest]
+        for part in ("scheduler", "triggerer")
+    }
     causes = ("event", "run", "task")
     rows = constants["rows"]
     idle = constants["idle"]
@@ -174,8 +177,9 @@ def facts(table: dict[str, Any]) -> dict[str, float]:
         "handled.statements": round(sum(cost(constants, cause) for cause in causes)),
         "handled.writes": round(sum(cost(constants, cause, "writes") for cause in causes)),
         "handled.rows": round(sum(sum(rows[cause].values()) for cause in rows)),
-        "idle.least": round(min(minutes)),
-        "idle.most": round(max(minutes)),
+        **{f"round.{part}": round(sum(values) / len(values)) for part, values in rounds.items()},
+        "asset.statements": round(constants["asset"]["statements"] * 60, 1),
+        "dag.statements": round(constants["dag"]["statements"] * 60, 1),
         **{f"idle.{part}": round(rates["statements"] * 60) for part, rates in idle.items()},
         "seconds.turn": constants["seconds"]["turn"],
         "seconds.pass": constants["seconds"]["pass"],

@@ -9,6 +9,7 @@ What is modelled, with where it is in Airflow 3.3.2:
 
 * A trigger that returns after each event is started again after a *turn* (`jobs/triggerer_job_runner.py`, `run_once`
   and the runner's loop, a second each); one that stays and makes batches pauses between two of them.
+* A Dag file is parsed twice a minute, and each of its watched assets is written anew (`dag_processing/collection.py`).
 * A triggerer's parent stores events one after the other (`handle_events`).
 * A scheduler's pass makes at most one run per Dag (`_create_dag_runs_asset_triggered`); of events that come quicker,
   only some make a run. At `max_active_runs` there is none.
@@ -115,6 +116,11 @@ class Constants:
         """Return statements, writes or transactions a second at rest, of some parts or of all."""
         rates = self.table["idle"]
         return float(sum(rates[part][kind] for part in parts or rates if part in rates))
+
+    def parsing(self, kind: str, asked: Asked) -> float:
+        """Return what is asked a second for what is parsed beyond the bench's own: watched assets and their Dags."""
+        asset, dag = self.table["asset"][kind], self.table["dag"][kind]
+        return float(asked.watchers * asset + asked.watchers * asked.dags * dag)
 
     def cost(self, kind: str, cause: str, *parts: str) -> float:
         """Return statements, writes or transactions of an event, a turn, a run or a task."""
@@ -306,7 +312,7 @@ def _at(asked: Asked, c: Constants) -> Foreseen:
         return (
             c.idle(kind)
             + (asked.triggerers - 1) * c.idle(kind, "triggerer")
-            + asked.watchers * asked.dags * float(c.table["dag"][kind])
+            + c.parsing(kind, asked)
             + events * c.cost(kind, "event")
             + turns * c.cost(kind, "turn")
             + runs * c.cost(kind, "run")
@@ -320,7 +326,7 @@ def _at(asked: Asked, c: Constants) -> Foreseen:
         tasks=tasks,
         idle_statements=c.idle("statements")
         + (asked.triggerers - 1) * c.idle("statements", "triggerer")
-        + asked.watchers * asked.dags * c.table["dag"]["statements"],
+        + c.parsing("statements", asked),
         statements=total("statements"),
         writes=total("writes"),
         rows=sum(count * c.rows(cause) for cause, count in per_second.items()),

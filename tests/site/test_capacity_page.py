@@ -41,6 +41,7 @@ CASES = [
 """Every pattern, from a message in two minutes to a firehose, on three installations."""
 LINES = {
     "airflow/jobs/triggerer_job_runner.py": {697: "def run_once", 709: "emit_metrics", 1557: "blocked_main_thread"},
+    "airflow/dag_processing/collection.py": {1046: "def add_asset_trigger_references"},
     "airflow/models/trigger.py": {451: "queries = [", 487: "queue.is_(None)"},
     "airflow/jobs/scheduler_job_runner.py": {1874: "time.sleep("},
 }

@@ -39,11 +39,24 @@ def test_the_constants_are_those_of_the_record() -> None:
     assert fit.constants(RECORD["counts"], RECORD["times"]) == RECORD["constants"]
 
 
-def test_how_many_watchers_there_are_does_not_matter_to_the_database() -> None:
+def test_neither_polls_nor_watchers_matter_to_what_a_round_of_a_loop_asks() -> None:
     rows = [row for row in RECORD["counts"]["idle"] if not row["dags"]]
-    asked = [sum(fit.by_part(row, 0).values()) / row["seconds"] for row in rows]
     assert {row["watchers"] for row in rows} >= {0, 1, 10, 50, 200}
-    assert max(asked) < 1.25 * min(asked)
+    assert {row["interval"] for row in rows} >= {1, 60}
+    for part in ("triggerer", "scheduler"):
+        asked = [row["statements"][part][0] / row["statements"][part][fit.ROUNDS] for row in rows]
+        assert max(asked) < 1.05 * min(asked), part
+
+
+def test_a_watched_asset_is_written_at_each_parse_however_seldom_it_is_polled() -> None:
+    rows = {(row["watchers"], row["interval"]): row for row in RECORD["counts"]["idle"] if row["family"] == "file"}
+
+    def parsing(watchers: int, interval: int) -> float:
+        row = rows[watchers, interval]
+        return float(row["statements"]["dag-processor"][0]) / float(row["seconds"])
+
+    assert parsing(200, 60) > 1.5 * parsing(1, 60)
+    assert parsing(200, 1) == pytest.approx(parsing(200, 60), rel=0.2)
 
 
 def test_an_event_and_its_run_leave_the_rows_that_airflow_s_models_say() -> None:

@@ -18,6 +18,9 @@
       const rates = this.table.idle;
       return sum((parts.length ? parts : Object.keys(rates)).map((part) => rates[part]?.[kind] ?? 0));
     }
+    parsing(kind, asked) {
+      return asked.watchers * this.table.asset[kind] + asked.watchers * asked.dags * this.table.dag[kind];
+    }
     cost(kind, cause, ...parts) {
       const costs = this.table.costs;
       return sum((parts.length ? parts : Object.keys(costs)).map((part) => costs[part]?.[cause]?.[kind] ?? 0));
@@ -121,7 +124,7 @@
     const total = (kind) =>
       c.idle(kind) +
       more * c.idle(kind, "triggerer") +
-      asked.watchers * asked.dags * c.table.dag[kind] +
+      c.parsing(kind, asked) +
       events * c.cost(kind, "event") +
       turns * c.cost(kind, "turn") +
       runs * c.cost(kind, "run") +
@@ -134,7 +137,7 @@
       idle_statements:
         c.idle("statements") +
         more * c.idle("statements", "triggerer") +
-        asked.watchers * asked.dags * c.table.dag.statements,
+        c.parsing("statements", asked),
       statements: total("statements"),
       writes: total("writes"),
       rows: sum(Object.entries(perSecond).map(([cause, count]) => count * c.rows(cause))),

@@ -34,6 +34,7 @@ APIS = ("execution-api", "api-server", "api-async")
 KINDS = ("statements", "writes", "transactions")
 ROUNDS = 3
 """Where in a window's counts the rounds are."""
+PARSER = "dag-processor"
 SPACED = ("one", "returns", "tasks", "dags")
 """Loads in which a scheduler sleeps between two events."""
 
@@ -72,29 +73,41 @@ def per_round(rows: Sequence[dict[str, Any]], part: str, kind: int) -> float:
 
 
 def idle_rates(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return what each part asks of the database a second when nothing comes.
+    """Return what each part asks of the database a second when nothing comes, and nothing is watched.
 
-    The median of all windows, those with more Dags left out: how many watchers there are makes no difference.
+    For the Dag processor it is where the line over the number of watchers begins. The others ask the same with any
+    number of them: for those it is the median of all windows.
     """
     plain = [row for row in rows if not row["dags"]]
     rates: dict[str, dict[str, float]] = {}
     for number, kind in enumerate(KINDS):
-        parts = {part for row in plain for part in by_part(row, number)}
-        for part in parts:
+        for part in {part for row in plain for part in by_part(row, number)}:
             values = [by_part(row, number).get(part, 0) / row["seconds"] for row in plain]
-            rates.setdefault(part, {})[kind] = round(statistics.median(values), 3)
+            usual = parsing(plain, number)[0] if part == PARSER else statistics.median(values)
+            rates.setdefault(part, {})[kind] = round(usual, 3)
     return rates
 
 
+def parsing(rows: Sequence[dict[str, Any]], kind: int) -> tuple[float, float]:
+    """Return what the Dag processor asks a second with nothing watched, and what each watched asset adds."""
+    values = [by_part(row, kind).get(PARSER, 0) / row["seconds"] for row in rows]
+    first, more = solve([[1, row["watchers"]] for row in rows], values)
+    return first, more
+
+
+def per_asset(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return what each watched asset adds a second: it is written anew whenever its file is parsed."""
+    plain = [row for row in rows if not row["dags"]]
+    return {kind: round(parsing(plain, number)[1], 4) for number, kind in enumerate(KINDS)}
+
+
 def per_dag(rows: Sequence[dict[str, Any]], idle: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Return what each further Dag asks of the database a second, just by being there."""
-    more = [row for row in rows if row["dags"]]
+    """Return what each further Dag adds a second, just by being parsed."""
     found = dict.fromkeys(KINDS, 0.0)
-    for row in more:
+    for row in (row for row in rows if row["dags"]):
         for number, kind in enumerate(KINDS):
-            total = sum(by_part(row, number).values()) / row["seconds"]
-            usual = sum(rates[kind] for rates in idle.values())
-            found[kind] = max(0.0, round((total - usual) / row["dags"], 4))
+            asked = by_part(row, number).get(PARSER, 0) / row["seconds"]
+            found[kind] = max(0.0, round((asked - idle[PARSER][kind]) / row["dags"], 4))
     return found
 
 
@@ -187,6 +200,7 @@ def constants(counts: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
     task = (more["run_life"] - one["run_life"]) / 3  # four tasks, one after the other, and one
     return {
         "idle": idle,
+        "asset": per_asset(counts["idle"]),
         "dag": per_dag(counts["idle"], idle),
         "costs": costs(counts["loads"], counts["idle"]),
         "rows": rows_left(list(counts["loads"].values())),
