@@ -28,6 +28,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "sqs": "SQS, a queue's poll each",
             "kafka": "Kafka, a consumer each",
             "kafka-shared": "Kafka, one consumer for all",
+            "failing": "SQS, the queue is missing",
         },
         "statements": "statements a minute, all of Airflow",
         "cpu": "triggers' process, % of a core",
@@ -82,6 +83,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "sqs": "SQS，各自輪詢佇列",
             "kafka": "Kafka，各有一個消費者",
             "kafka-shared": "Kafka，共用一個消費者",
+            "failing": "SQS，佇列不存在",
         },
         "statements": "整個 Airflow 每分鐘的敘述數",
         "cpu": "觸發器程序用掉一個核心的 %",
@@ -132,6 +134,7 @@ WORDS: dict[str, dict[str, Any]] = {
 SHOWN = (
     ("file", 0, 60), ("file", 50, 60), ("file", 50, 1), ("file", 200, 1), ("directory", 200, 1),
     ("sqs", 10, 60), ("sqs", 50, 1), ("kafka", 50, 1), ("kafka-shared", 50, 1),
+    ("failing", 10, 1),
 )  # fmt: skip
 """Which windows at rest the chart has; the record has more."""
 SLOWEST = 60.0
@@ -162,7 +165,8 @@ def cost(constants: dict[str, Any], cause: str, kind: str = "statements") -> flo
 def facts(table: dict[str, Any]) -> dict[str, float]:
     """Return the numbers that prose may name: what `{scale}` finds."""
     constants, counts, clean = table["constants"], table["counts"], table["counts"]["clean"]
-    at_rest = [row for row in counts["idle"] if not row["dags"]]
+    at_rest = [row for row in counts["idle"] if not row["dags"] and row["family"] != "failing"]
+    failing = next(row for row in counts["idle"] if row["family"] == "failing")
     rounds = {
         part: [row["statements"][part][0] / row["statements"][part][3] for row in at_rest]
         for part in ("scheduler", "triggerer")
@@ -178,6 +182,7 @@ def facts(table: dict[str, Any]) -> dict[str, float]:
         "handled.writes": round(sum(cost(constants, cause, "writes") for cause in causes)),
         "handled.rows": round(sum(sum(rows[cause].values()) for cause in rows)),
         **{f"round.{part}": round(sum(values) / len(values)) for part, values in rounds.items()},
+        "failing.triggerer": round(failing["statements"]["triggerer"][0] / failing["seconds"] * 60),
         "asset.statements": round(constants["asset"]["statements"] * 60, 1),
         "dag.statements": round(constants["dag"]["statements"] * 60, 1),
         **{f"idle.{part}": round(rates["statements"] * 60) for part, rates in idle.items()},

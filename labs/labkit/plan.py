@@ -159,14 +159,14 @@ class Constants:
         return float(self.table["seconds"][name])
 
 
-def read(file: Path = FILE) -> dict[str, Any]:
-    """Return a record.
+def read(file: Path | None = None) -> dict[str, Any]:
+    """Return a record, the project's own by default.
 
     Raises:
         OSError: There is none.
         ValueError: It is not JSON.
     """
-    table: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    table: dict[str, Any] = json.loads((file or FILE).read_text(encoding="utf-8"))
     return table
 
 

@@ -40,12 +40,18 @@ def test_the_constants_are_those_of_the_record() -> None:
 
 
 def test_neither_polls_nor_watchers_matter_to_what_a_round_of_a_loop_asks() -> None:
-    rows = [row for row in RECORD["counts"]["idle"] if not row["dags"]]
+    rows = fit.plain(RECORD["counts"]["idle"])
     assert {row["watchers"] for row in rows} >= {0, 1, 10, 50, 200}
     assert {row["interval"] for row in rows} >= {1, 60}
     for part in ("triggerer", "scheduler"):
         asked = [row["statements"][part][0] / row["statements"][part][fit.ROUNDS] for row in rows]
         assert max(asked) < 1.05 * min(asked), part
+
+
+def test_triggers_that_fail_cost_the_database_more_than_any_that_poll() -> None:
+    rows = RECORD["counts"]["idle"]
+    asked = {row["family"]: row["statements"]["triggerer"][0] / row["seconds"] for row in rows if not row["dags"]}
+    assert asked[windows.FAILING] > 3 * max(value for family, value in asked.items() if family != windows.FAILING)
 
 
 def test_a_watched_asset_is_written_at_each_parse_however_seldom_it_is_polled() -> None:

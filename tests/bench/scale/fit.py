@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.bench.scale.windows import IDLE
+from tests.bench.scale.windows import FAILING, IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,8 @@ KINDS = ("statements", "writes", "transactions")
 ROUNDS = 3
 """Where in a window's counts the rounds are."""
 PARSER = "dag-processor"
-SPACED = ("one", "returns", "tasks", "dags")
-"""Loads in which a scheduler sleeps between two events."""
+HURRIED = {"scheduler": ("tasks",), "triggerer": ("events", "turns")}
+"""Whose loops do not wait when there is something to do, and for what. In a burst, one round does it for many."""
 
 
 def solve(rows: Sequence[Sequence[float]], values: Sequence[float]) -> list[float]:
@@ -62,12 +62,15 @@ def by_part(row: dict[str, Any], kind: int) -> dict[str, float]:
     return told
 
 
+def plain(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the windows at rest in which no trigger failed, and no more Dags were there."""
+    return [row for row in rows if not row["dags"] and row["family"] != FAILING]
+
+
 def per_round(rows: Sequence[dict[str, Any]], part: str, kind: int) -> float:
     """Return what a round of a part's loop asks of the database at rest; 0 where its rounds are not known."""
     values = [
-        by_part(row, kind).get(part, 0) / rounds
-        for row in rows
-        if not row["dags"] and (rounds := by_part(row, ROUNDS).get(part, 0))
+        by_part(row, kind).get(part, 0) / rounds for row in plain(rows) if (rounds := by_part(row, ROUNDS).get(part, 0))
     ]
     return statistics.median(values) if values else 0.0
 
@@ -78,12 +81,12 @@ def idle_rates(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     For the Dag processor it is where the line over the number of watchers begins. The others ask the same with any
     number of them: for those it is the median of all windows.
     """
-    plain = [row for row in rows if not row["dags"]]
+    usual_rows = plain(rows)
     rates: dict[str, dict[str, float]] = {}
     for number, kind in enumerate(KINDS):
-        for part in {part for row in plain for part in by_part(row, number)}:
-            values = [by_part(row, number).get(part, 0) / row["seconds"] for row in plain]
-            usual = parsing(plain, number)[0] if part == PARSER else statistics.median(values)
+        for part in {part for row in usual_rows for part in by_part(row, number)}:
+            values = [by_part(row, number).get(part, 0) / row["seconds"] for row in usual_rows]
+            usual = parsing(usual_rows, number)[0] if part == PARSER else statistics.median(values)
             rates.setdefault(part, {})[kind] = round(usual, 3)
     return rates
 
@@ -97,8 +100,7 @@ def parsing(rows: Sequence[dict[str, Any]], kind: int) -> tuple[float, float]:
 
 def per_asset(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return what each watched asset adds a second: it is written anew whenever its file is parsed."""
-    plain = [row for row in rows if not row["dags"]]
-    return {kind: round(parsing(plain, number)[1], 4) for number, kind in enumerate(KINDS)}
+    return {kind: round(parsing(plain(rows), number)[1], 4) for number, kind in enumerate(KINDS)}
 
 
 def per_dag(rows: Sequence[dict[str, Any]], idle: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -115,7 +117,7 @@ def costs(loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -
     """Return statements, writes and transactions by part and cause."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     rows = list(loads.values())
-    hurried = rounds_of_a_task([row for name, row in loads.items() if name in SPACED], at_rest)
+    more = {part: hurried(loads, at_rest, part, causes) for part, causes in HURRIED.items()}
     for number, kind in enumerate(KINDS):
         for part in ("triggerer", "scheduler", "api"):
             causes = CAUSES[part]
@@ -123,16 +125,22 @@ def costs(loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -
             values = [by_part(row, number).get(part, 0) - one * by_part(row, ROUNDS).get(part, 0) for row in rows]
             told = solve([[row.get(cause, 0) for cause in causes] for row in rows], values)
             for cause, cost in zip(causes, told, strict=True):
-                more = one * hurried if (part, cause) == ("scheduler", "tasks") else 0.0
-                found.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(cost + more, 2)
+                whole = cost + one * more.get(part, {}).get(cause, 0.0)
+                found.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(whole, 2)
     return found
 
 
-def rounds_of_a_task(rows: Sequence[dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -> float:
-    """Return how many rounds a task makes a scheduler go at once."""
-    rate = statistics.median(by_part(row, ROUNDS)["scheduler"] / row["seconds"] for row in at_rest if not row["dags"])
-    values = [by_part(row, ROUNDS)["scheduler"] - rate * row["seconds"] for row in rows]
-    return solve([[row["tasks"]] for row in rows], values)[0]
+def hurried(
+    loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]], part: str, causes: Sequence[str]
+) -> dict[str, float]:
+    """Return how many rounds each cause makes a part go at once, and not wait for the next second."""
+    rate = statistics.median(by_part(row, ROUNDS)[part] / row["seconds"] for row in plain(at_rest))
+    rows = [row for name, row in loads.items() if name != "burst"]
+    told = solve(
+        [[row.get(cause, 0) for cause in causes] for row in rows],
+        [by_part(row, ROUNDS)[part] - rate * row["seconds"] for row in rows],
+    )
+    return dict(zip(causes, told, strict=True))
 
 
 def rows_left(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -28,6 +28,8 @@ SETTLE = 6.0
 """Seconds after the last watcher was assigned, in which triggers start: a steady state is measured."""
 PATIENCE = 120.0
 """Seconds after the last message until its run is given up."""
+FAILING = "failing"
+"""The family of triggers that raise, and are started again, and raise."""
 QUIET = 0.1
 """Up to so many cores in the hands of others, seconds of CPU and delays count."""
 
@@ -51,7 +53,7 @@ class Idle:
     @property
     def polls(self) -> float:
         """How many polls a second that makes. Kafka's take turns in one thread, each waiting for its whole interval."""
-        if not self.watchers:
+        if not self.watchers or self.family == FAILING:
             return 0.0
         alone = self.family in {"directory", "kafka-shared", "kafka"}
         return (1 if alone else self.watchers) / self.interval
@@ -61,11 +63,14 @@ _NUMBERS = (1, 10, 50, 200)
 IDLE = (
     Idle("file", 0, 60),
     *(Idle(family, count, every) for family in ("file", "directory") for every in (1, 60) for count in _NUMBERS),
-    Idle("sqs", 10, 60), Idle("sqs", 10, 1), Idle("sqs", 50, 1),
+    Idle("sqs", 10, 60), Idle("sqs", 10, 1), Idle("sqs", 50, 1), Idle("failing", 10, 1),
     Idle("kafka", 10, 1), Idle("kafka", 50, 1), Idle("kafka-shared", 50, 1),
     Idle("file", 0, 60, dags=50),
 )  # fmt: skip
-"""What is measured at rest. A flag file each, or all in one scan of a directory; a queue; a topic, or one stream."""
+"""What is measured at rest.
+
+A flag file each, or all in one scan of a directory; a queue; a queue that is not there; a topic, or one stream.
+"""
 IDLE_QUICK = (Idle("file", 0, 60), Idle("file", 50, 1), Idle("file", 50, 60), Idle("directory", 50, 1))
 
 

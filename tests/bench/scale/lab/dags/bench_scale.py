@@ -25,10 +25,11 @@ def idle_trigger(number: int):
             return FileDeleteTrigger(filepath=str(LAB / "drop" / name), poke_interval=interval)
         case "directory":
             return DirectoryFileDeleteTrigger(directory=str(LAB / "drop"), filename=name, poke_interval=interval)
-        case "sqs":
+        case "sqs" | "failing":
+            queue = "scale-idle" if family == "sqs" else "scale-nowhere"
             return MessageQueueTrigger(
                 scheme="sqs",
-                sqs_queue="http://127.0.0.1/123456789012/scale-idle",
+                sqs_queue=f"http://127.0.0.1/123456789012/{queue}",
                 aws_conn_id="scale_aws",
                 # Each of its own: identical triggers would be one row.
                 visibility_timeout=number + 1,
