@@ -79,6 +79,7 @@ extensions = [
     "notebooks",
     "page_facts",
     "passports",
+    "scale_numbers",
     "verdicts",
 ]
 exclude_patterns = ["**.ipynb_checkpoints"]
@@ -106,7 +107,7 @@ html_theme = "sphinx_book_theme"
 html_title = WORDS["title"]
 html_static_path = ["book/_static"]
 html_css_files = ["course.css"]
-html_js_files = ["scripts/language.js"]
+html_js_files = ["scripts/language.js", "scripts/plan.js"]
 html_favicon = "book/_static/favicon.svg"
 html_use_index = False
 html_domain_indices = False

@@ -24,13 +24,14 @@ from tests.bench.clone import clone
 from tests.bench.figures import Figure, console
 from tests.bench.idle import idle
 from tests.bench.latency import latency
+from tests.bench.scale.bench import scale
 from tests.bench.start import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {"start": start, "latency": latency, "idle": idle, "clone": clone}
-"""What runs where nothing is named. `brokers` takes longer than all of them and runs only when named."""
+"""What runs where nothing is named. `brokers` and `scale` take longer than all of them and run only when named."""
 
 
 def show(figures: list[Figure]) -> None:
@@ -63,7 +64,13 @@ def main(names: tuple[str, ...], only: tuple[str, ...], *, quick: bool, record: 
         session.sweep()
         for name in names or BENCHES:
             console.rule(name, align="left", style="dim")
-            figures += brokers(asked) if name == "brokers" else BENCHES[name]()
+            match name:
+                case "brokers":
+                    figures += brokers(asked)
+                case "scale":
+                    figures += scale(quick=quick, recording=record)
+                case _:
+                    figures += BENCHES[name]()
     show(figures)
     sys.exit(0 if all(figure.kept for figure in figures) else 1)
 

@@ -34,6 +34,7 @@ OWN_FRONT_MATTER = {"description", "title", "myst"}  # differs between languages
 SHARED = {
     *("code-cell", "drawing", "figure", "glossary-terms", "image", "include", "literalinclude", "raw"),
     *("broker-chart", "broker-run", "broker-table", "chaos-faults", "chaos-table"),
+    *("capacity-calculator", "scale-chart", "scale-list", "scale-run"),
     *("passport", "passport-moments", "passport-table"),
     *("seed-ledger", "trigger-report", "trigger-verdicts"),
 }

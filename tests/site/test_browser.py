@@ -31,7 +31,7 @@ FLAGS = [
 ]  # fmt: skip
 LANGUAGES = ("en", "zh-TW")
 CHAPTER, LAB = "chapters/03-asset-watchers", "labs/03-asset-watchers"
-PAGES = ("index", CHAPTER, LAB, "broker-passports", "passports/kafka", "seed-ledger", "glossary", "search")
+PAGES = ("index", CHAPTER, LAB, "broker-passports", "passports/kafka", "capacity", "seed-ledger", "glossary", "search")
 PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
 
 

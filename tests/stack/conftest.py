@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ORDER = (
     *("start", "use", "notebooks", "lab01", "lab02", "lab04", "lab05", "lab06_collapse", "lab06_delivery"),
-    *("triggerers", "faults", "stop", "bench", "environment", "interrupts", "mock", "nobody", "cycles"),
+    *(
+        "triggerers",
+        "statements",
+        "faults",
+        "stop",
+        "bench",
+        "scale",
+        "environment",
+        "interrupts",
+        "mock",
+        "nobody",
+        "cycles",
+    ),
 )
 """Those that share a running stack come first, one after the other: a start costs 10 to 20 seconds."""
 

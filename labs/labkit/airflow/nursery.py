@@ -170,12 +170,12 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _wanted(connection: socket.socket) -> tuple[list[str], str, list[int]]:
-    """Return what a keeper asks for: command, folder, its standard output and error."""
+def _wanted(connection: socket.socket) -> tuple[list[str], str, str, list[int]]:
+    """Return what a keeper asks for: command, folder, name of its database sessions, its standard output and error."""
     request, descriptors, _, _ = socket.recv_fds(connection, 1_000_000, 2)
     try:
         wanted = json.loads(request)
-        return wanted["command"], wanted["folder"], descriptors
+        return wanted["command"], wanted["folder"], wanted.get("name", ""), descriptors
     except (ValueError, KeyError, TypeError):
         for descriptor in descriptors:
             os.close(descriptor)
@@ -184,7 +184,7 @@ def _wanted(connection: socket.socket) -> tuple[list[str], str, list[int]]:
 
 def _fork(connection: socket.socket, others: tuple[socket.socket, ...], selector: selectors.BaseSelector) -> int:
     """Fork the process that a keeper asks for; returns its pid, and in the child not at all."""
-    command, folder, descriptors = _wanted(connection)
+    command, folder, name, descriptors = _wanted(connection)
     if command[0] != FIRST:
         _prepare_the_rest()
     pid = os.fork()
@@ -207,6 +207,8 @@ def _fork(connection: socket.socket, others: tuple[socket.socket, ...], selector
             os.dup2(descriptor, target)
             os.close(descriptor)
         os.chdir(folder)
+        if name:
+            os.environ["PGAPPNAME"] = name
         sys.argv = ["airflow", *command]
         from airflow.__main__ import main  # noqa: PLC0415  imported long since
 
@@ -233,7 +235,8 @@ def keep(address: str, pid_file: str, command: list[str]) -> int:
     """
     nursery = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     nursery.connect(address)
-    request = json.dumps({"command": command, "folder": os.getcwd()})  # noqa: PTH109  no pathlib at start-up
+    name = os.environ.get("PGAPPNAME", "")  # what PostgreSQL calls its sessions
+    request = json.dumps({"command": command, "folder": os.getcwd(), "name": name})  # noqa: PTH109  no pathlib at start-up
     socket.send_fds(nursery, [request.encode()], [1, 2])
     answers = nursery.makefile()
     pid = int(answers.readline())

@@ -1,4 +1,4 @@
-"""`lab bench`: measures start, latency and idle cost, ours and plain Airflow's; and what brokers sustain."""
+"""`lab bench`: measures start, latency and idle cost, ours and Airflow's; what brokers sustain, what events cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labkit.cli import Command
 from labkit.errors import usage_error
 from labkit.i18n import language
 
-NAMES = ("start", "latency", "idle", "clone", "brokers")
+NAMES = ("start", "latency", "idle", "clone", "brokers", "scale")
 CONTENDERS = (
     "kafka-single", "kafka-batch", "kafka-shared", "sqs-single", "sqs-batches",
     "redis", "file", "directory", "outbox", "duel",
@@ -27,8 +27,10 @@ CONTENDERS = (
 @click.option("--record", is_flag=True)
 def command(which: tuple[str, ...], only: tuple[str, ...], *, quick: bool, record: bool) -> None:
     """Run the benchmarks."""
-    if (quick or only or record) and "brokers" not in which:
+    if ((quick or record) and not {"brokers", "scale"} & set(which)) or (only and "brokers" not in which):
         raise usage_error("bench.only_brokers")
+    if quick and record and "scale" in which:
+        raise usage_error("bench.record_whole")
     if only and record:
         raise usage_error("bench.record_all")
     words = ["--quick"] * quick + ["--record"] * record + [word for name in only for word in ("--only", name)]

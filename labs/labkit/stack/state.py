@@ -87,8 +87,12 @@ class State:
 
     @property
     def database(self) -> dict[str, str]:
-        """How to reach the metadata database: a socket in a folder that only its owner may enter."""
-        return {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
+        """How to reach the metadata database: a socket in a folder that only its owner may enter.
+
+        Our own sessions have a name, so that what they ask is not taken for Airflow's doing.
+        """
+        place = {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
+        return {**place, "application_name": "lab"}
 
     @property
     def shop_database(self) -> dict[str, str]:

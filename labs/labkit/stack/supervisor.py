@@ -93,6 +93,8 @@ def write_configuration(folder: Path, programs: Sequence[Program]) -> Path:
             f"[program:{program.name}]",
             f"command={_command(program.command)}",
             f"directory={_escaped(program.folder)}",
+            # libpq's name for a session: PostgreSQL shows who asks (`pg_stat_activity.application_name`).
+            f'environment=PGAPPNAME="{program.name}"',
             f"autostart={'true' if program.at_once else 'false'}",
             f"autorestart={'true' if program.keep else 'false'}",
             "startsecs=1",
