@@ -164,7 +164,7 @@ def as_recorded(row: Mapping[str, Any]) -> bool:
 @pytest.fixture(scope="module")
 def solved(checkout: Checkout) -> Iterator[Checkout]:
     """Lab 04's solution in place of the exercise, which comes back afterwards."""
-    checkout.having("06")
+    checkout.having("04")
     checkout.lab("reset", "04", "--solution", "--yes")
     checkout.lab("restart", "triggerer")  # it imports a class once
     yield checkout
