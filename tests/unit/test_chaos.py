@@ -275,7 +275,7 @@ def tried(record: cells.Record, monkeypatch: pytest.MonkeyPatch) -> Tried:
     monkeypatch.setattr(chaos, "run", found.run)
     monkeypatch.setattr(cells, "Record", lambda: type(record)(record.file))
     monkeypatch.setattr(session, "current", object)
-    monkeypatch.setattr(session, "having", lambda _: object())
+    monkeypatch.setattr(session, "having", lambda _, **__: object())
     monkeypatch.setattr(session, "wait_for_interface", lambda _: None)
     return found
 
