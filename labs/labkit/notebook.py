@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from labkit.config import Lab
     from labkit.drawing import Drawing
     from labkit.race import Race
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
     from labkit.trace import Journey
 
 
@@ -94,7 +94,7 @@ class Notebook:
         self._which = which
 
     @functools.cached_property
-    def _stack(self) -> LocalStack:
+    def _stack(self) -> Stack:
         return session.current()
 
     @functools.cached_property

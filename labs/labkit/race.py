@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from labkit.brokers import Message
     from labkit.config import Racer
     from labkit.drawing import Drawing
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 READY = 60.0
 """Seconds until a racer that does not begin to wait is given up."""
@@ -216,9 +216,7 @@ class Standing:
     slots: int = 0
 
 
-def run(
-    stack: LocalStack, racers: Sequence[Racer], stream: Stream, tell: Callable[[Standing], None] | None = None
-) -> Race:
+def run(stack: Stack, racers: Sequence[Racer], stream: Stream, tell: Callable[[Standing], None] | None = None) -> Race:
     """Let racers handle a stream, and measure. Their Dags are paused again afterwards, and none waits any more.
 
     Args:
@@ -238,7 +236,7 @@ def run(
     return Race(stream, results)
 
 
-def check(stack: LocalStack, racers: Sequence[Racer]) -> None:
+def check(stack: Stack, racers: Sequence[Racer]) -> None:
     """Raise unless the stack has all that a race of these needs."""
     if stack.broker.name != "kafka":
         raise LabError("race.mock")
@@ -253,7 +251,7 @@ def check(stack: LocalStack, racers: Sequence[Racer]) -> None:
 class _Heat:
     """Racers that get a stream side by side; often one alone."""
 
-    stack: LocalStack
+    stack: Stack
     racers: list[Racer]
     stream: Stream
     tell: Callable[[Standing], None]

@@ -16,7 +16,7 @@ from labkit.ui import console, step
 
 if TYPE_CHECKING:
     from labkit.config import Target
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 PHASES = {
     "ready": "chaos.ready",
@@ -64,7 +64,7 @@ def command(scheme: str, fault: str, *, seconds: float | None, json: bool) -> No
     console.print(f"[dim]{t('chaos.note', seconds=f'{chaos.LATE:.0f}')}[/]")
 
 
-def _run(stack: LocalStack, target: Target, fault: str, seconds: float | None, *, silent: bool) -> chaos.Outcome:
+def _run(stack: Stack, target: Target, fault: str, seconds: float | None, *, silent: bool) -> chaos.Outcome:
     """Let one thing go wrong, and tell how far it is."""
     if silent:
         return chaos.run(stack, target, fault, seconds)

@@ -61,6 +61,10 @@ class State:
         """The stack's private folder."""
         return Path(self.run)
 
+    def where(self, part: str) -> tuple[str, int]:
+        """Return host and port at which a part answers."""
+        return "127.0.0.1", self.ports[part]
+
     @property
     def ui_url(self) -> str:
         """Where Airflow's interface answers."""
@@ -81,12 +85,26 @@ class State:
         """The Kafka address that clients use."""
         if self.address_file.exists():
             return self.address_file.read_text(encoding="utf-8")
-        return f"127.0.0.1:{self.ports['kafka']}"
+        return ":".join(map(str, self.where("kafka")))
 
     @property
     def database(self) -> dict[str, str]:
-        """How to reach the metadata database: a socket in a folder that only its owner may enter."""
-        return {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
+        """How to reach the metadata database: a socket in a folder that only its owner may enter, or a port."""
+        if self.lane == "local":
+            return {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
+        host, port = self.where("postgres")
+        return {
+            "host": host,
+            "port": str(port),
+            "user": "airflow",
+            "password": self.postgres_password_file.read_text(encoding="ascii"),
+            "dbname": "airflow",
+        }
+
+    @property
+    def postgres_password_file(self) -> Path:
+        """Where the password of a PostgreSQL is that answers on a port."""
+        return self.folder / "postgres.password"
 
     @property
     def shop_database(self) -> dict[str, str]:
@@ -96,7 +114,8 @@ class State:
     @property
     def aws_url(self) -> str:
         """Where the stand-in for AWS answers, once a lab has asked for it."""
-        return f"http://127.0.0.1:{self.ports['aws']}"
+        host, port = self.where("aws")
+        return f"http://{host}:{port}"
 
     @property
     def redis_password_file(self) -> Path:
