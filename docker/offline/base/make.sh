@@ -11,7 +11,7 @@ debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$archi
 printf 'deb %s %s main\ndeb %s %s-updates main\ndeb %s-security %s-security main\n' \
     "$archive" "$suite" "$archive" "$suite" "$archive" "$suite" >"$root/etc/apt/sources.list"
 cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
-chroot "$root" update-ca-certificates >&2
+TMPDIR=/tmp chroot "$root" update-ca-certificates >&2
 # As in Debian's own slim image: no documentation, no services, no lists of packages.
 cat >"$root/etc/dpkg/dpkg.cfg.d/slim" <<'END'
 path-exclude /usr/share/doc/*

@@ -91,10 +91,12 @@ def make_base() -> None:
     with log.open("w", encoding="utf-8") as words:
         maker = [str(FOLDER / "base" / "make.sh"), SUITE]
         tree = subprocess.Popen(maker, stdout=subprocess.PIPE, stderr=words)
-        taker = ["docker", "import", label, '--change=CMD ["bash"]', "-", BASE]
-        taken = subprocess.run(taker, stdin=tree.stdout, stdout=words, stderr=words, check=False)
-        if tree.wait() or taken.returncode:
-            raise LabError("docker.no_build", image=BASE, details=logs.tail(log))
+        taker = ["docker", "import", label, '--change=CMD ["bash"]', "-"]
+        taken = subprocess.run(taker, stdin=tree.stdout, stdout=subprocess.PIPE, stderr=words, text=True, check=False)
+    if tree.wait() or taken.returncode:
+        raise LabError("docker.no_build", image=BASE, details=logs.tail(log))
+    # Named when it is whole: what broke off half-way must not be taken for it.
+    subprocess.run(["docker", "tag", taken.stdout.strip(), BASE], check=True)
 
 
 def _scratch() -> Path:

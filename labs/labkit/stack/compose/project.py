@@ -51,7 +51,7 @@ def down(state: State) -> None:
 
 
 def _run(state: State, profiles: Iterable[str], *arguments: str) -> int:
-    command = ["docker", "compose", "--project-name", name(state), "--file", str(FILE), "--progress", "plain"]
+    command = ["docker", "compose", "--project-name", name(state), "--file", str(FILE), "--progress", "quiet"]
     command += ["--env-file", str(files.compose_file(state))]
     for profile in profiles:
         command += ["--profile", profile]
