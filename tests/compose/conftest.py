@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ENGINE = paths.STATE / "engine"
 """Where our own engine keeps its images, for the next run."""
-ORDER = ("images", "lab03", "labs", "stop", "nobody")
+ORDER = ("images", "use_of_containers", *(f"solution_0{number}" for number in range(1, 7)), "all_notebooks", "stop")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
