@@ -27,6 +27,13 @@ NEEDS_MEMORY = 3_000_000_000
 """Bytes that the engine's machine must have: on macOS and Windows that is a virtual machine with a size of its own."""
 
 
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+
+_ENDED = ("Exited (0)", "Exited (137)", "Exited (143)")
+"""How the engine words a container that did its work, was killed or was told to end: nothing that failed by itself."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """What is known of an engine that will do.
@@ -134,16 +141,37 @@ def _gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def containers(project: str) -> dict[str, Any]:
-    """Return the containers of a compose project, by service; one-shot services included."""
+def containers(project: str, only: str = "") -> dict[str, Any]:
+    """Return the containers of a compose project, by service; those that did one thing and ended included.
+
+    Args:
+        project: Its name.
+        only: This service, and no other.
+    """
+    labels = [f"{_PROJECT}={project}"] + ([f"{_SERVICE}={only}"] if only else [])
     with told():
-        found = connect().containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"})
-    return {one.labels["com.docker.compose.service"]: one for one in found}
+        found = connect().containers.list(all=True, filters={"label": labels})
+    return {service(one): one for one in found}
+
+
+def service(container: Any) -> str:
+    """Return which service of its project a container is."""
+    return str(container.labels[_SERVICE])
+
+
+def broken(project: str) -> Any:
+    """Return the first container that keeps dying or has failed, None where there is none; one question, no more."""
+    filters = {"label": f"{_PROJECT}={project}", "status": ["restarting", "exited", "dead"]}
+    with told():
+        for one in connect().containers.list(all=True, filters=filters, sparse=True):
+            if not one.attrs["Status"].startswith(_ENDED):
+                return one
+    return None
 
 
 def sweep(project: str) -> int:
     """Remove every container, network and volume of a compose project; returns how many containers there were."""
-    label = {"label": f"com.docker.compose.project={project}"}
+    label = {"label": f"{_PROJECT}={project}"}
     with told():
         client = connect()
         found = client.containers.list(all=True, filters=label)

@@ -136,13 +136,13 @@ class ComposeStack:
         Raises:
             LabError: It has none.
         """
-        found = engine.containers(self._project).get(part)
+        found = engine.containers(self._project, part).get(part)
         if found is None:
             raise LabError("stack.part_failed", part=part)
         return found
 
     def _running(self, part: str) -> bool:
-        found = engine.containers(self._project).get(part)
+        found = engine.containers(self._project, part).get(part)
         return found is not None and found.status == "running"
 
     def parts(self) -> list[Part]:
@@ -198,7 +198,7 @@ class ComposeStack:
         if part in _DESK:
             yield from logs.read(self._desk_log(part))
             return
-        container = engine.containers(self._project).get(part)
+        container = engine.containers(self._project, part).get(part)
         if container is not None:
             with engine.told():
                 yield from container.logs().decode(errors="replace").splitlines()
@@ -223,7 +223,7 @@ class ComposeStack:
         self.check_part(name)
         if name in _DESK:
             supervisor.start(self.state.folder, name)
-        elif (found := engine.containers(self._project).get(name)) is None:
+        elif (found := engine.containers(self._project, name).get(name)) is None:
             project.up(self.state, [name], profiles=[name, "kafka"])
         else:
             with engine.told():
@@ -234,7 +234,7 @@ class ComposeStack:
         self.check_part(part)
         if part in _DESK:
             supervisor.stop(self.state.folder, part)
-        elif (found := engine.containers(self._project).get(part)) is not None:
+        elif (found := engine.containers(self._project, part).get(part)) is not None:
             with engine.told():
                 found.stop(timeout=8)
 
@@ -323,11 +323,12 @@ class ComposeStack:
 
     def failing(self) -> tuple[str, str] | None:
         """Return the first part that keeps dying, with the end of its log, or None."""
-        for name, container in engine.containers(self._project).items():
-            facts = container.attrs["State"]
-            if facts["Restarting"] or (facts["Status"] == "exited" and facts["ExitCode"]):
-                return name, container.logs(tail=25).decode(errors="replace")
-        return None
+        broken = engine.broken(self._project)
+        if broken is None:
+            return None
+        with engine.told():
+            words: bytes = broken.logs(tail=25)
+        return engine.service(broken), words.decode(errors="replace")
 
     def metadata(self) -> Metadata:
         """Return the reader of the metadata database."""
