@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from labkit import config, paths
+from labkit import config, i18n, paths
 from labkit.airflow import connections, settings
 from labkit.brokers import jars
+from labkit.errors import LabError
+from labkit.stack import lanes
 from labkit.stack.compose import files, images, offline
 from labkit.stack.compose.project import FILE
 from labkit.stack.local import AIRFLOW_PARTS, SERVED
@@ -165,3 +168,49 @@ def test_airflow_is_told_the_same_on_both_lanes_but_for_places(state: State, tmp
 
 def test_a_value_with_a_quote_is_read_back_as_it_was() -> None:
     assert files._lines({"A": 'it\'s "so" $HOME'}) == "A='it\\'s \"so\" $HOME'\n"
+
+
+def test_a_record_leads_to_its_lane(state: State) -> None:
+    assert lanes.stack(state).__class__.__name__ == "ComposeStack"
+    assert lanes.stack(State(id="x", run=state.run)).__class__.__name__ == "LocalStack"
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_stand_ins_are_made_on_debian_by_root_and_a_word_says_so(
+    language: i18n.Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    i18n.use(language)
+    with pytest.raises(LabError) as refused:
+        offline.check()
+    assert "Debian" in str(refused.value)
+    assert "debootstrap" in str(refused.value)
+
+
+def test_only_what_is_missing_or_made_of_something_else_is_made_and_real_images_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = {image.part: image for image in images.listed()}
+    now = offline._content(rows["postgres"], offline._base_content())
+    there = {"postgres": now, "airflow": "of yesterday", "aws": ""}
+
+    def here(image: images.Image) -> images.Here | None:
+        if image.part not in there:
+            return None
+        return images.Here(image.short, 1, "amd64", there[image.part])
+
+    monkeypatch.setattr(images, "here", here)
+    assert {image.part for image in offline.stale()} == {"airflow", "kafka", "redis"}
+
+
+def test_a_pinned_image_is_started_by_its_digest_and_a_stand_in_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned = dataclasses.replace(images.listed()[0], digest="sha256:abc")
+    both = {pinned.short: "", f"{pinned.name}@sha256:abc": ""}
+    monkeypatch.setattr(
+        images, "find", lambda name: images.Here(name, 1, "amd64", both[name]) if name in both else None
+    )
+    assert images.reference(pinned) == f"{pinned.name}@sha256:abc"
+    del both[f"{pinned.name}@sha256:abc"]
+    assert images.here(pinned) is None  # of that name, but not those bytes
+    both[pinned.short] = "made here"
+    assert images.reference(pinned) == pinned.short
