@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 ENGINE = paths.STATE / "engine"
 """Where our own engine keeps its images, for the next run."""
-ORDER = ("images", "use_of_containers", *(f"solution_0{number}" for number in range(1, 7)), "all_notebooks", "stop")
+ORDER = (
+    "images",
+    "use_of_containers",
+    *(f"solution_0{number}" for number in range(1, 7)),
+    "all_notebooks",
+    "stop",
+    "without_rights",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,6 +78,12 @@ def docker_engine() -> Iterator[str]:
     finally:
         subprocess.run([script, "stop", str(ENGINE)], check=False)
         del os.environ["DOCKER_HOST"]
+
+
+@pytest.fixture(scope="session")
+def sources(project_files: list[Path]) -> list[Path]:
+    """What the other lane's tests call the project's files."""
+    return project_files
 
 
 @pytest.fixture(scope="session")
