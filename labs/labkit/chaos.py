@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 from labkit.airflow import queueing
 from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from labkit.config import Target
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 FAULTS = (
     "none",
@@ -122,7 +120,7 @@ class Outcome:
 
 
 def run(
-    stack: LocalStack,
+    stack: Stack,
     target: Target,
     fault: str,
     seconds: float | None = None,
@@ -162,9 +160,7 @@ def check(target: Target, fault: str) -> None:
 
 
 class _Chaos:
-    def __init__(
-        self, stack: LocalStack, target: Target, fault: str, seconds: float, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, stack: Stack, target: Target, fault: str, seconds: float, tell: Callable[[str], None]) -> None:
         self.stack = stack
         self.target = target
         self.fault = fault
@@ -358,14 +354,13 @@ class _Chaos:
     def _kill_triggerer(self) -> None:
         """End both of its processes as a machine does that loses its power; what keeps it starts it again."""
         with self._at_the_gate():
-            kill(self.stack.family("triggerer"))
+            self.stack.kill("triggerer")
 
     def _lose_triggerer(self) -> None:
         """End one of two triggerers, for good: the other one has to take over."""
         self.stack.add_triggerer()  # after the watcher: the first one has it
         with self._at_the_gate():
-            kill(self.stack.family("triggerer"))
-            self.stack.stop_part("triggerer")  # what keeps it would start it again
+            self.stack.kill("triggerer", for_good=True)
         owners = {self._owner()}
         _quietly(lambda: self._owner() not in owners, MENDED)
 
@@ -376,17 +371,9 @@ class _Chaos:
 
     def _freeze_triggerer(self) -> None:
         """Let it stand still, as a machine does whose memory is swapped, while the gate is opened behind it."""
-        with self._at_the_gate() as gate:
-            family = self.stack.family("triggerer")
-            try:
-                for process in family:
-                    process.suspend()
-                gate.open()
-                time.sleep(self.seconds)  # how long it lasts is what the experiment is about
-            finally:
-                for process in family:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        process.resume()
+        with self._at_the_gate() as gate, self.stack.freeze("triggerer"):
+            gate.open()
+            time.sleep(self.seconds)  # how long it lasts is what the experiment is about
 
     def _stop_broker(self) -> None:
         """Take the broker away at that moment, and bring it back."""
@@ -418,7 +405,7 @@ class _Chaos:
         with self.stack.hold("scheduler"):
             self._send("2")
             self._wait(lambda: self._events() > before, USUAL, "chaos.no_moment")
-            kill(self.stack.family("scheduler"))
+            self.stack.kill("scheduler")
 
     def _duplicate(self) -> None:
         """Send the same message twice, as a producer does that did not hear the broker's answer."""
@@ -448,14 +435,6 @@ def delays(sent: Sequence[tuple[str, dt.datetime]], servings: Sequence[tuple[str
         for key, moment in pairs:
             table.setdefault(key, moment)
     return tuple(round((ended[key] - at).total_seconds(), 2) for key, at in began.items() if key in ended)
-
-
-def kill(doomed: Sequence[psutil.Process]) -> None:
-    """End processes without warning, and wait until they are gone."""
-    for process in doomed:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(doomed, timeout=5)
 
 
 def _quietly(condition: Callable[[], object], seconds: float) -> bool:

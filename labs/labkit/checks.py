@@ -20,6 +20,8 @@ class Stage:
     name: str
     command: tuple[str, ...]
     fast: bool = False
+    named: bool = False
+    """Whether it runs only when it is named: it needs more of a machine than the others."""
 
 
 _PYTEST = ("-m", "pytest", "-q")
@@ -35,6 +37,7 @@ STAGES = (
     Stage("passports", (*_PYTEST, "tests/passports")),
     Stage("stack", (*_PYTEST, "tests/stack")),
     Stage("site", (*_PYTEST, "tests/site")),
+    Stage("compose", (*_PYTEST, "tests/compose"), named=True),
 )
 
 
@@ -52,7 +55,9 @@ def run(names: tuple[str, ...], *, fast: bool, full: bool) -> None:
     for name in names:
         if name not in known:
             raise usage_error("test.unknown_stage", stage=name, known=listed(known))
-    chosen = [stage for stage in STAGES if (stage.name in names if names else stage.fast or not fast)]
+    chosen = [
+        stage for stage in STAGES if (stage.name in names if names else not stage.named and (stage.fast or not fast))
+    ]
     if not names and not fast:
         chosen = [stage for stage in chosen if stage.name != "text"]  # `site` has it whole
     for position, stage in enumerate(chosen, start=1):

@@ -21,7 +21,7 @@ from labkit.ui import draw_picture
 
 COMMANDS = (
     "start", "stop", "status", "open", "publish", "events", "race", "collapse", "chaos", "verify", "hint",
-    "reset", "restart", "logs", "doctor", "site", "test", "bench", "plan", "passports", "completion",
+    "reset", "restart", "logs", "doctor", "images", "site", "test", "bench", "plan", "passports", "completion",
 )  # fmt: skip
 """In the order in which people meet them."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from labkit.airflow.queueing import Mark
     from labkit.config import Case
     from labkit.drawing import Drawing
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 QUIET = 3.0
 """Seconds without anything that waits or runs, after which nothing more will come of the events so far: several looks
@@ -133,7 +133,7 @@ def listed(numbers: Sequence[int]) -> str:
     return " + ".join(map(str, numbers)) or "none"
 
 
-def run(stack: LocalStack, cases: Sequence[Case], tell: Callable[[str], None] = lambda _: None) -> Report:
+def run(stack: Stack, cases: Sequence[Case], tell: Callable[[str], None] = lambda _: None) -> Report:
     """Send each case's events and count the runs.
 
     Args:
@@ -148,7 +148,7 @@ def run(stack: LocalStack, cases: Sequence[Case], tell: Callable[[str], None] = 
 
 
 class _Count:
-    def __init__(self, stack: LocalStack, cases: Sequence[Case], tell: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, cases: Sequence[Case], tell: Callable[[str], None]) -> None:
         self.stack = stack
         self.cases = cases
         self.tell = tell

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from labkit.config import Lab
     from labkit.drawing import Drawing
     from labkit.race import Race
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
     from labkit.trace import Journey
 
 
@@ -100,7 +100,7 @@ class Notebook:
         pd.set_option("display.max_colwidth", None)
 
     @functools.cached_property
-    def _stack(self) -> LocalStack:
+    def _stack(self) -> Stack:
         return session.having(self._lab, silent=True)
 
     @functools.cached_property
@@ -219,7 +219,7 @@ class Notebook:
 
     def kill(self, part: str) -> None:
         """End a part's processes without warning, as a power cut does; what watches over them starts it again."""
-        faults.kill(self._stack.family(part))
+        self._stack.kill(part)
 
     def chaos(self, scheme: str, fault: str, *, seconds: float | None = None) -> faults.Outcome:
         """Let something go wrong while messages come in, as `./lab chaos` does, and return what became of them.

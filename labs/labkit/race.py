@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from labkit.brokers import Message
     from labkit.config import Racer
     from labkit.drawing import Drawing
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 READY = 60.0
 """Seconds until a racer that does not begin to wait is given up."""
@@ -217,9 +217,7 @@ class Standing:
     slots: int = 0
 
 
-def run(
-    stack: LocalStack, racers: Sequence[Racer], stream: Stream, tell: Callable[[Standing], None] | None = None
-) -> Race:
+def run(stack: Stack, racers: Sequence[Racer], stream: Stream, tell: Callable[[Standing], None] | None = None) -> Race:
     """Let racers handle a stream, and measure. Their Dags are paused again afterwards, and none waits any more.
 
     Args:
@@ -239,13 +237,13 @@ def run(
     return Race(stream, results)
 
 
-def check_broker(stack: LocalStack) -> None:
+def check_broker(stack: Stack) -> None:
     """Raise where a stand-in is the broker."""
     if stack.broker.name != "kafka":
         raise LabError("race.mock")
 
 
-def check(stack: LocalStack, racers: Sequence[Racer]) -> None:
+def check(stack: Stack, racers: Sequence[Racer]) -> None:
     """Raise unless the stack has all that a race of these needs."""
     check_broker(stack)
     with stack.metadata() as metadata:
@@ -259,7 +257,7 @@ def check(stack: LocalStack, racers: Sequence[Racer]) -> None:
 class _Heat:
     """Racers that get a stream side by side; often one alone."""
 
-    stack: LocalStack
+    stack: Stack
     racers: list[Racer]
     stream: Stream
     tell: Callable[[Standing], None]

@@ -14,7 +14,7 @@ from labkit.airflow import health
 from labkit.brokers.kafka import Kafka
 from labkit.errors import LabError
 from labkit.i18n import t
-from labkit.stack import owned
+from labkit.stack import lanes
 from labkit.stack import state as states
 from labkit.stack.local import LocalStack
 from labkit.stack.side import SideStack
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from labkit.brokers import Message
     from labkit.config import Lab
+    from labkit.stack import Stack
     from labkit.trace import Journey
 
 
-def current() -> LocalStack:
+def current() -> Stack:
     """Return the running stack.
 
     Raises:
@@ -40,7 +41,7 @@ def current() -> LocalStack:
     state = states.load()
     if state is None:
         raise LabError("stack.none")
-    stack = LocalStack(state)
+    stack = lanes.stack(state)
     if not stack.alive:
         raise LabError("stack.dead")
     return stack
@@ -82,14 +83,15 @@ def sweep() -> int:
     """Remove what a stack that is not whole left behind: processes, files, the record.
 
     Returns:
-        How many processes were found.
+        How many processes and containers were found.
     """
     SideStack.sweep()  # of a command that was killed
     state = states.load()
     if state is None:
         return 0
-    count = sum(1 for _ in owned.processes(state))
-    LocalStack(state).stop()
+    stack = lanes.stack(state)
+    count = stack.count()
+    stack.stop()
     return count
 
 
@@ -115,7 +117,7 @@ def side(python: Path, version: str, dags: Sequence[Path]) -> Iterator[SideStack
             stack.stop()
 
 
-def having(lab: Lab, *, silent: bool = False) -> LocalStack:
+def having(lab: Lab, *, silent: bool = False) -> Stack:
     """Return the running stack with the Dags of a lab; they are loaded where they are not there yet.
 
     Args:
@@ -134,7 +136,7 @@ def having(lab: Lab, *, silent: bool = False) -> LocalStack:
     return stack
 
 
-def load(stack: LocalStack, labs: Sequence[Lab], *, silent: bool = False) -> None:
+def load(stack: Stack, labs: Sequence[Lab], *, silent: bool = False) -> None:
     """Load the Dags of those labs that a stack has not; for who holds the lock.
 
     Raises:
@@ -196,7 +198,7 @@ def bring_up(
     return stack
 
 
-def first_event(stack: LocalStack, lab: Lab) -> Message | None:
+def first_event(stack: Stack, lab: Lab) -> Message | None:
     """Send a lab's first event; None where it has none."""
     first = lab.first_event
     if first is None:
@@ -204,7 +206,7 @@ def first_event(stack: LocalStack, lab: Lab) -> Message | None:
     return stack.broker.publish(stack.state, first.topic, [trace.as_text(first.value)])[0]
 
 
-def watch(stack: LocalStack, message: Message, seen: Callable[[Journey], None] | None = None) -> Journey:
+def watch(stack: Stack, message: Message, seen: Callable[[Journey], None] | None = None) -> Journey:
     """Wait until the run that a message caused has ended.
 
     Raises:
@@ -222,7 +224,7 @@ def watch(stack: LocalStack, message: Message, seen: Callable[[Journey], None] |
         )
 
 
-def wait_for_interface(stack: LocalStack) -> None:
+def wait_for_interface(stack: Stack) -> None:
     """Start Airflow's interface where it does not run yet, and wait until it answers.
 
     Raises:

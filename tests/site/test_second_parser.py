@@ -48,7 +48,7 @@ def complaints(book: Path, lang: str) -> list[str]:
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     """A copy, since mystmd writes beside the sources."""
-    for folder in ("book", "labs", "tests/bench_triggers"):  # the pages, and what they include
+    for folder in ("book", "labs", "docker", "tests/bench_triggers"):  # the pages, and what they include
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "_build"))
     return tmp_path / "book"
 

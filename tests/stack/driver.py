@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from labkit import paths
-from labkit.stack.local import LocalStack
+from labkit.stack import lanes
 from labkit.stack.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from labkit.stack import Part
+    from labkit.stack import Part, Stack
 
 PATIENCE = 180.0
 """Seconds for a start on a busy machine; it takes 10 to 20 on a quiet one."""
@@ -194,11 +194,11 @@ class Checkout:
         return table
 
     @property
-    def stack(self) -> LocalStack:
+    def stack(self) -> Stack:
         """The stack, for looking at it without starting Python each time."""
         state = self.state
         assert state, "no stack runs"
-        return LocalStack(State(**state))
+        return lanes.stack(State(**state))
 
     def part(self, name: str) -> Part:
         """Return what is known of one part."""
@@ -212,7 +212,7 @@ class Checkout:
     def whole(self) -> bool:
         """Whether a stack runs that came to its end."""
         state = self.state
-        return bool(state and state["ready"] and LocalStack(State(**state)).alive)
+        return bool(state and state["ready"] and lanes.stack(State(**state)).alive)
 
     def processes(self) -> list[psutil.Process]:
         """Return every living process that comes from this checkout, found without the engine's help."""

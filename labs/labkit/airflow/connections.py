@@ -52,18 +52,26 @@ def aws(state: State) -> dict[str, Any]:
 
 def http(state: State) -> dict[str, Any]:
     """Return a connection to Airflow's own interface, the one web server that is always there."""
-    return {"conn_type": "http", "host": "127.0.0.1", "schema": "http", "port": state.ports["api-server"]}
+    host, port = state.where("api-server")
+    return {"conn_type": "http", "host": host, "schema": "http", "port": port}
 
 
 def postgres(state: State) -> dict[str, Any]:
-    """Return a connection to the shop's database, in the same server as Airflow's own; its socket needs no password."""
+    """Return a connection to the shop's database, in the same server as Airflow's own; a socket needs no password."""
     place = state.shop_database
-    return {"conn_type": "postgres", "host": place["host"], "login": place["user"], "schema": place["dbname"]}
+    one: dict[str, Any] = {
+        "conn_type": "postgres",
+        "host": place["host"],
+        "login": place["user"],
+        "schema": place["dbname"],
+    }
+    return one | ({"password": place["password"], "port": int(place["port"])} if "port" in place else {})
 
 
 def redis(state: State) -> dict[str, Any]:
     """Return a connection to the stack's Redis, which runs once a lab asks for it."""
-    return {"conn_type": "redis", "host": "127.0.0.1", "port": state.ports["redis"], "password": state.redis_password}
+    host, port = state.where("redis")
+    return {"conn_type": "redis", "host": host, "port": port, "password": state.redis_password}
 
 
 KINDS = {"aws": aws, "http": http, "postgres": postgres, "redis": redis}
@@ -73,7 +81,7 @@ def write(state: State, names: Iterable[str], others: Mapping[str, str]) -> None
     """Write all connections.
 
     Args:
-        state: The stack.
+        state: The stack, as Airflow's processes see it.
         names: Of Kafka connections.
         others: Id → kind of the rest.
     """

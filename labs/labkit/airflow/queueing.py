@@ -6,12 +6,15 @@ the same in 3.4.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from labkit.waiting import until
+
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from labkit.airflow.metadata import Metadata
 
@@ -103,3 +106,27 @@ def open_transactions(metadata: Metadata) -> set[tuple[int, object]]:
           AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
     """
     return {(row["pid"], row["xact_start"]) for row in metadata.rows(query)}
+
+
+def stop_between(metadata: Metadata, suspend: Callable[[], object], resume: Callable[[], object]) -> None:
+    """Let something stand still at a moment at which it has no transaction open.
+
+    One that stood still in the middle would keep its locks, and others would wait for them.
+
+    Args:
+        metadata: The metadata database.
+        suspend: Has it stand still.
+        resume: Lets it go on.
+
+    Raises:
+        TimeoutError: It is never between two transactions; it stands still.
+    """
+    for _ in range(20):
+        suspend()
+        # Others end theirs; one of what stands still would stay.
+        begun = open_transactions(metadata)
+        with contextlib.suppress(TimeoutError):
+            until(lambda: not begun & open_transactions(metadata), seconds=3, pause=0.05)  # noqa: B023  asked at once
+            return
+        resume()
+    raise TimeoutError

@@ -1,4 +1,4 @@
-"""Airflow's settings in the local lane, as environment variables, each with its reason."""
+"""Airflow's settings as environment variables, each with its reason: those of both lanes, and the local lane's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import os
 import secrets
 import sys
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from labkit import paths
@@ -15,7 +16,7 @@ from labkit.airflow import connections
 from labkit.stack.owned import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from labkit.config import Lab
     from labkit.stack.state import State
@@ -51,7 +52,24 @@ def bundle_names(lab: str) -> tuple[str, str]:
     return lab, f"{lab}-work"
 
 
-def bundles(labs: Iterable[Lab]) -> str:
+@dataclass(frozen=True)
+class Surroundings:
+    """Where Airflow's processes find what they need: on this machine, or as containers see it.
+
+    Attributes:
+        database: The metadata database, as SQLAlchemy writes it.
+        execution_api: Where tasks and triggers ask.
+        connections: The file with Airflow's connections.
+        seen: Returns where they see a file of the checkout.
+    """
+
+    database: str
+    execution_api: str
+    connections: PurePath
+    seen: Callable[[Path], PurePath] = lambda path: path
+
+
+def bundles(labs: Iterable[Lab], seen: Callable[[Path], PurePath] = lambda path: path) -> str:
     """Return the Dag bundles: each lab's own Dags and the learner's folder beside them."""
     rows = []
     # The dag-processor parses new files in reverse order (`_add_files_to_queue` puts each to the front). The Dags
@@ -64,7 +82,7 @@ def bundles(labs: Iterable[Lab]) -> str:
                 {
                     "name": name,
                     "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-                    "kwargs": {"path": str(folder)},
+                    "kwargs": {"path": str(seen(folder))},
                 }
             )
     return json.dumps(rows)
@@ -76,16 +94,31 @@ def modules(labs: Iterable[Lab]) -> list[Path]:
 
 
 def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
-    """Return the whole environment of the stack's processes, without the secrets.
+    """Return the whole environment of the local lane's processes, without the secrets.
 
     Args:
         state: The stack.
         labs: The labs whose Dags it can load.
     """
+    place = Surroundings(
+        database=f"postgresql+psycopg2://airflow@/airflow?host={state.folder}/postgres",
+        execution_api=f"http://127.0.0.1:{state.ports['execution-api']}/execution/",
+        connections=connections.file(state.folder),
+    )
+    host = {"AIRFLOW__API__HOST": "127.0.0.1"}
+    return of_this_machine(state, labs) | host | of_both_lanes(state, labs, place)
+
+
+def of_this_machine(state: State, labs: Sequence[Lab]) -> dict[str, str]:
+    """Return the environment of a stack's processes on this machine, whatever they are.
+
+    Args:
+        state: The stack.
+        labs: The labs whose code they can import.
+    """
     home = state.folder / "airflow"
-    ports = state.ports
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW", "LAB_"))}
-    kept |= {
+    return kept | {
         MARK: state.id,
         "AIRFLOW_HOME": str(home),
         "PATH": f"{Path(state.python or sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -108,7 +141,19 @@ def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
         # A proxy has no business between processes of one machine, and on macOS asking for one after a fork crashes.
         "NO_PROXY": "*",
         "no_proxy": "*",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@/airflow?host={state.folder}/postgres",
+    }
+
+
+def of_both_lanes(state: State, labs: Sequence[Lab], place: Surroundings) -> dict[str, str]:
+    """Return what Airflow is told on every lane.
+
+    Args:
+        state: The stack.
+        labs: The labs whose Dags it loads.
+        place: Where its processes find what they need.
+    """
+    told = {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": place.database,
         # The stack makes its database itself; each process would check it with Alembic for a third of a second.
         "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -119,14 +164,13 @@ def environment(state: State, labs: Sequence[Lab]) -> dict[str, str]:
         "AIRFLOW__CORE__DAGBAG_IMPORT_ERROR_TRACEBACK_DEPTH": "50",
         # Everyone who reaches the loopback address is the learner: no password prompt.
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{ports['execution-api']}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": place.execution_api,
         "AIRFLOW__API__BASE_URL": state.ui_url,
-        "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(labs),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(labs, place.seen),
         # Read again at each use, unlike the environment: a stand-in broker moves to a new port when it restarts.
         "AIRFLOW__SECRETS__BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
-        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(connections.file(state.folder))}),
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"connections_file_path": str(place.connections)}),
     }
-    return kept if state.defaults else kept | TUNING
+    return told if state.defaults else told | TUNING

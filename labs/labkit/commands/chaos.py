@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labkit.cells import Cell
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 PHASES = {
     "ready": "chaos.ready",
@@ -150,7 +150,7 @@ def _fill(chosen: Sequence[Cell], *, again: bool, silent: bool) -> list[chaos.Ou
     return outcomes
 
 
-def _count(stack: LocalStack, cell: Cell, place: str, minutes: int) -> chaos.Outcome:
+def _count(stack: Stack, cell: Cell, place: str, minutes: int) -> chaos.Outcome:
     """Count one cell of the table, which says where it is among the others; silently where it says nothing."""
     if not place:
         return chaos.run(stack, cell.target, cell.fault)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from labkit.collapse import Report
     from labkit.config import Case
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 PHASES = {
     "dags": "collapse.dags",
@@ -62,7 +62,7 @@ def command(airflow: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _beside(release: str) -> Iterator[LocalStack]:
+def _beside(release: str) -> Iterator[Stack]:
     """Have a second stack with another release of Airflow.
 
     Yields:
@@ -84,7 +84,7 @@ def _beside(release: str) -> Iterator[LocalStack]:
             end.close()
 
 
-def _count(stack: LocalStack, cases: Sequence[Case]) -> Report:
+def _count(stack: Stack, cases: Sequence[Case]) -> Report:
     release = stack.state.versions["airflow"]
     with step(t("collapse.dags", release=release)) as rename:
         report = collapse.run(stack, cases, lambda phase: rename(t(PHASES[phase], release=release)))

@@ -20,7 +20,7 @@ from labkit.ui import console
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labkit.stack.local import LocalStack
+    from labkit.stack import Stack
 
 
 @click.command("publish", cls=Command)
@@ -43,7 +43,7 @@ def command(topic: str, value: str, *, to: str, burst: int, rate: float | None, 
     {"kafka": _to_kafka, "sqs": _to_sqs, "redis": _to_redis}[to](stack, topic, texts)
 
 
-def _to_kafka(stack: LocalStack, topic: str, texts: Iterable[str]) -> None:
+def _to_kafka(stack: Stack, topic: str, texts: Iterable[str]) -> None:
     sender = Sender(stack.state.bootstrap)
     for text in texts:
         sender.send(topic, text)
@@ -56,14 +56,14 @@ def _to_kafka(stack: LocalStack, topic: str, texts: Iterable[str]) -> None:
     console.print(f"[dim]{t('publish.next')}[/]")
 
 
-def _to_sqs(stack: LocalStack, queue: str, texts: Iterable[str]) -> None:
+def _to_sqs(stack: Stack, queue: str, texts: Iterable[str]) -> None:
     stack.serve(moto.NAME)
     ids = [moto.publish(stack.state, queue, [text])[0] for text in texts]
     console.print(t("publish.sqs", count=len(ids), queue=queue, last=ids[-1]))
     console.print(f"[dim]{t('publish.next')}[/]")
 
 
-def _to_redis(stack: LocalStack, channel: str, texts: Iterable[str]) -> None:
+def _to_redis(stack: Stack, channel: str, texts: Iterable[str]) -> None:
     stack.serve(redis.NAME)
     heard = [redis.publish(stack.state, channel, [text])[0] for text in texts]
     console.print(t("publish.redis", count=len(heard), channel=channel, heard=sum(map(bool, heard))))

@@ -14,8 +14,8 @@ from labkit.cli import Command
 from labkit.commands.start import lay_out
 from labkit.errors import FAILED
 from labkit.i18n import t
+from labkit.stack import lanes
 from labkit.stack import state as states
-from labkit.stack.local import LocalStack
 from labkit.ui import console
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def _changed(lab: config.Lab) -> list[Path]:
 def _pause_as_at_first(lab: config.Lab) -> None:
     """Let the lab's paused Dags go on and pause those that run on demand only, where a stack runs."""
     state = states.load()
-    if state is None or not LocalStack(state).alive:
+    stack = lanes.stack(state) if state else None
+    if state is None or stack is None or not stack.alive:
         return
-    stack = LocalStack(state)
     with stack.metadata() as metadata:
         dags = metadata.dags()
     with Api(state) as api:

@@ -11,8 +11,8 @@ from labkit import config, doctor, paths, session, site
 from labkit.cli import Command
 from labkit.errors import usage_error
 from labkit.i18n import language, t
+from labkit.stack import lanes
 from labkit.stack import state as states
-from labkit.stack.local import LocalStack
 from labkit.trace import as_text
 from labkit.ui import console, journey_live, step
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labkit.config import Lab
+    from labkit.stack import Stack
 
 
 @click.command("start", cls=Command)
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 @click.option("--docker", is_flag=True)
 def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None:
     """Start the stack."""
-    if docker:
-        raise usage_error("start.no_docker_yet")
+    if docker and mock:
+        raise usage_error("start.docker_or_mock")
     labs = [config.lab(lab) if lab else config.main(config.labs())]
     with session.interruptible(), session.lock():
         state = states.load()
-        if state and state.ready and LocalStack(state).alive:
-            stack = LocalStack(state)
-            if set(state.known) >= {one.name for one in labs}:
+        if state and state.ready and (stack := lanes.stack(state)).alive:
+            if docker and state.lane != "compose":
+                console.print(t("start.other_lane"))
+            elif set(state.known) >= {one.name for one in labs}:
                 for part in stack.always_on():
                     stack.start_part(part)  # those that run are left alone
                 session.wait_for_interface(stack)
@@ -44,12 +46,13 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
                 console.print(t("start.already"))
                 _where_to_go(stack, labs, with_site=not no_site and site.is_built())
                 return
-            console.print(t("start.other_lab"))
+            else:
+                console.print(t("start.other_lab"))
         if state and (count := session.sweep()):
             console.print(t("start.swept", count=count))
         doctor.stop_if_hopeless()
         try:
-            stack = _start(labs, mock=mock)
+            stack = _start(labs, mock=mock, docker=docker)
         except BaseException:
             # Ctrl-C, a closed terminal, a full disk: whatever it was, nothing stays.
             with step(t("start.cleaning")):
@@ -60,10 +63,10 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
         _where_to_go(stack, labs, with_site=not no_site and site.is_built())
 
 
-def _start(labs: Sequence[Lab], *, mock: bool) -> LocalStack:
+def _start(labs: Sequence[Lab], *, mock: bool, docker: bool) -> Stack:
     known = config.labs()
     lay_out(known)
-    stack = session.bring_up(labs, known=known, mock=mock)
+    stack = _bring_up_containers(labs, known) if docker else session.bring_up(labs, known=known, mock=mock)
     message = session.first_event(stack, config.main(labs))
     if message:
         with journey_live(f"{message.topic} ← {message.value}") as seen:
@@ -74,6 +77,12 @@ def _start(labs: Sequence[Lab], *, mock: bool) -> LocalStack:
     stack.state.ready = True
     states.save(stack.state)
     return stack
+
+
+def _bring_up_containers(labs: Sequence[Lab], known: Sequence[Lab]) -> Stack:
+    from labkit import compose_lane  # noqa: PLC0415  the SDK, which the local lane does not need
+
+    return compose_lane.bring_up(labs, known)
 
 
 def lay_out(labs: Sequence[Lab], *, solution: bool = False, anew: bool = False) -> None:
@@ -92,7 +101,7 @@ def lay_out(labs: Sequence[Lab], *, solution: bool = False, anew: bool = False) 
                 shutil.copyfile(file, lab.work / file.name)
 
 
-def _where_to_go(stack: LocalStack, labs: Sequence[Lab], *, with_site: bool) -> None:
+def _where_to_go(stack: Stack, labs: Sequence[Lab], *, with_site: bool) -> None:
     """Say what there is to open, and what to type next."""
     state = stack.state
     console.print(f"\n[bold green]{t('start.ready')}[/]")

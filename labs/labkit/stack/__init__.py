@@ -1,4 +1,4 @@
-"""Stacks: what runs. `local` starts processes; `compose` will start containers. Both answer to `Stack`."""
+"""Stacks: what runs. `local` starts processes, `compose` starts containers. Both answer to `Stack`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from labkit.airflow.metadata import Metadata
+    from labkit.brokers import Broker
+    from labkit.config import Lab
     from labkit.stack.state import State
 
 PartState = Literal["running", "starting", "stopped", "failed"]
@@ -15,7 +19,7 @@ PartState = Literal["running", "starting", "stopped", "failed"]
 
 @dataclass(frozen=True)
 class Part:
-    """One process of a stack, as `status` shows it.
+    """One process or container of a stack, as `status` shows it.
 
     Attributes:
         name: What `logs` and faults call it.
@@ -39,12 +43,30 @@ class Part:
 
 
 class Stack(Protocol):
-    """What every lane can do. The commands know only this."""
+    """What every lane can do. The commands and the notebooks know only this."""
 
     state: State
+    broker: Broker
+
+    @property
+    def alive(self) -> bool:
+        """Whether what keeps the stack answers."""
+        ...
+
+    def part_names(self) -> list[str]:
+        """Return the names of all parts, in the order in which an event meets them."""
+        ...
+
+    def always_on(self) -> list[str]:
+        """Return the names of the parts that run as long as the stack does."""
+        ...
+
+    def check_part(self, name: str) -> None:
+        """Raise a usage error for a part that does not exist."""
+        ...
 
     def parts(self) -> list[Part]:
-        """Return every process with its health."""
+        """Return every part with its health; those that run on demand only when they run."""
         ...
 
     def log(self, part: str) -> Iterator[str]:
@@ -55,10 +77,58 @@ class Stack(Protocol):
         """Yield the lines that a part writes from now on, until interrupted."""
         ...
 
+    def start_part(self, name: str) -> None:
+        """Start a part; harmless where it runs."""
+        ...
+
+    def stop_part(self, part: str) -> None:
+        """Stop a part, which stays so until it is started again."""
+        ...
+
     def restart(self, part: str) -> None:
         """Stop a part and start it again; returns when it runs."""
         ...
 
+    def load(self, labs: Sequence[Lab]) -> None:
+        """Have the Dags of more labs; returns when they have been parsed."""
+        ...
+
+    def serve(self, name: str) -> None:
+        """Start a server that runs on demand, and wait until it answers. Harmless where it runs already."""
+        ...
+
+    def add_triggerer(self) -> None:
+        """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already."""
+        ...
+
+    def kill(self, part: str, *, for_good: bool = False) -> None:
+        """End a part without warning; it comes back, but for good."""
+        ...
+
+    def freeze(self, part: str) -> AbstractContextManager[None]:
+        """Keep a part still, wherever it is at the moment, for as long as the block runs."""
+        ...
+
+    def hold(self, part: str) -> AbstractContextManager[None]:
+        """Keep a part still between two transactions, for as long as the block runs."""
+        ...
+
+    def failing(self) -> tuple[str, str] | None:
+        """Return the first part that keeps dying, with the end of its log, or None."""
+        ...
+
+    def metadata(self) -> Metadata:
+        """Return the reader of the metadata database."""
+        ...
+
+    def notebook_token(self) -> str:
+        """Return what opens JupyterLab."""
+        ...
+
+    def count(self) -> int:
+        """Return how much of it there is: processes, and containers."""
+        ...
+
     def stop(self) -> None:
-        """End every process of the stack and remove every file of it. Safe to call again."""
+        """End all of the stack and remove every file of it. Safe to call again."""
         ...

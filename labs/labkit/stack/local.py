@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import os
 import re
 import secrets
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
 
-from labkit import __version__, config, pages, paths
+from labkit import __version__, config, paths
 from labkit.airflow import connections, health, nursery, queueing, settings
 from labkit.airflow.metadata import Metadata, ready, slim
 from labkit.brokers import jars, moto, redis
@@ -27,9 +26,10 @@ from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
 from labkit.i18n import listed
-from labkit.stack import Part, owned, ports, postgres, supervisor
+from labkit.stack import Part, desk, owned, ports, postgres, supervisor
 from labkit.stack import state as states
-from labkit.stack.logs import follow, read
+from labkit.stack.logs import follow, read, tail
+from labkit.stack.parsing import parsed
 from labkit.stack.supervisor import Program
 from labkit.waiting import until
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from labkit.brokers import Broker
     from labkit.config import Lab
-    from labkit.stack import PartState
     from labkit.stack.state import State
 
 DAG_PROCESSOR = "dag-processor"
@@ -59,13 +58,11 @@ The second triggerer runs when it is asked for. Neither serves its logs by HTTP,
 """
 
 NURSERY = Path(nursery.__file__)
-HOLDS = 20
-"""How often to try to hold a part at a moment at which it has no transaction open."""
 SERVED = {moto.NAME: moto, redis.NAME: redis}
 """Servers that run once a lab asks for them."""
 SECOND_TRIGGERER = "triggerer-2"
 """The triggerer that shares the first one's work, and takes over what a dead one leaves."""
-ON_DEMAND = frozenset({"notebook", SECOND_TRIGGERER, *SERVED})
+ON_DEMAND = frozenset({desk.NOTEBOOK, SECOND_TRIGGERER, *SERVED})
 """Parts that run only when asked for."""
 
 
@@ -196,16 +193,7 @@ class LocalStack:
             # Importing Airflow takes longest of all, and needs nothing of the stack yet.
             programs.append(Program("nursery", nest, home, at_once=True))
         programs += [Program(name, self._airflow_command(name), home) for name in AIRFLOW_PARTS]
-        site = paths.BUILD / "site"
-        site.mkdir(parents=True, exist_ok=True)  # the server wants a folder to serve
-        server = [sys.executable, "-I", "-S", str(pages.__file__), str(state.ports["site"]), str(site)]
-        programs.append(Program("site", server, run))
-        notebook = [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-            f"--port={state.ports['notebook']}", "--ServerApp.port_retries=0",
-            f"--ServerApp.root_dir={paths.BUILD / 'notebooks'}", "--LabApp.news_url=None",
-        ]  # fmt: skip
-        programs.append(Program("notebook", notebook, run, keep=False))
+        programs += desk.programs(state)
         return programs + [program for part in SERVED.values() if (program := part.program(state))]
 
     def _airflow_command(self, name: str) -> list[str]:
@@ -290,8 +278,7 @@ class LocalStack:
         with self.metadata() as database:
             since = database.now()
             supervisor.change(self.state.folder, DAG_PROCESSOR, self._airflow_command(DAG_PROCESSOR))
-            files = {(lab.name, file.name) for lab in labs for file in (lab.folder / "dags").glob("*.py")}
-            self._wait_for(lambda: files <= database.parsed(since), DAG_PROCESSOR, timeout=60)
+            self._wait_for(lambda: parsed(database, labs, since), DAG_PROCESSOR, timeout=60)
         self.yield_to_others(DAG_PROCESSOR)
         states.save(self.state)  # now, and not before: who is interrupted begins again
 
@@ -331,9 +318,7 @@ class LocalStack:
 
     def notebook_token(self) -> str:
         """Return what opens JupyterLab; its server writes it into the stack's folder."""
-        for file in (self.state.folder / "jupyter").glob("jpserver-*.json"):
-            return str(json.loads(file.read_text(encoding="utf-8"))["token"])
-        raise LabError("stack.part_failed", part="notebook", details=tail(self.log_file("notebook")))
+        return desk.notebook_token(self.state, tail(self.log_file(desk.NOTEBOOK)))
 
     def check_part(self, name: str) -> None:
         """Raise a usage error for a part that does not exist."""
@@ -345,12 +330,12 @@ class LocalStack:
         kept = self._kept()
         reports = health.report(self.state, self.broker)
         for name, part in SERVED.items():
-            if _part_state(kept.get(name, {}).get("statename", "")) in {"running", "starting"}:
+            if supervisor.part_state(kept.get(name, {}).get("statename", "")) in {"running", "starting"}:
                 reports[name] = health.Report(part.healthy(self.state))
         found = []
         for name in self.part_names():
             row = kept.get(name, {})
-            state = _part_state(row.get("statename", ""))
+            state = supervisor.part_state(row.get("statename", ""))
             if name in ON_DEMAND and state == "stopped":
                 continue
             pid = row.get("pid") or None
@@ -366,15 +351,13 @@ class LocalStack:
                 pid=pid,
                 restarts=_restarts(self.state.folder, name),
                 port=int(self.state.bootstrap.rpartition(":")[2]) if name == "kafka" else self.state.ports.get(name),
-                memory=memory(pid, alone=name == "nursery") if pid else 0,
+                memory=owned.memory(pid, alone=name == "nursery") if pid else 0,
                 note=report.note if report else "",
             ))  # fmt: skip
         return found
 
     def _kept(self) -> dict[str, dict[str, Any]]:
-        if not self.alive:
-            return {}
-        return {row["name"]: row for row in supervisor.proxy(self.state.folder).getAllProcessInfo()}
+        return {row["name"]: row for row in supervisor.processes(self.state.folder)}
 
     def log_file(self, part: str) -> Path:
         """Return the file that a part writes to."""
@@ -426,26 +409,58 @@ class LocalStack:
             raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
         with self.metadata() as database:
             try:
-                for _ in range(HOLDS):
-                    process.suspend()
-                    # Others end theirs; one of the part that stands still would stay.
-                    begun = queueing.open_transactions(database)
-                    with contextlib.suppress(TimeoutError):
-                        until(lambda: not begun & queueing.open_transactions(database), seconds=3, pause=0.05)  # noqa: B023  asked at once
-                        break
-                    process.resume()
-                else:
-                    raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+                queueing.stop_between(database, process.suspend, process.resume)
                 yield
+            except TimeoutError as error:
+                raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part))) from error
             finally:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.resume()
+
+    @contextlib.contextmanager
+    def freeze(self, part: str) -> Iterator[None]:
+        """Keep a part's processes still, wherever they are at the moment, for as long as the block runs.
+
+        Raises:
+            LabError: The part does not run.
+        """
+        family = self.family(part)
+        try:
+            for process in family:
+                process.suspend()
+            yield
+        finally:
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
+    def kill(self, part: str, *, for_good: bool = False) -> None:
+        """End all processes of a part as a machine does that loses its power.
+
+        Args:
+            part: Which one.
+            for_good: Leave it so; else what keeps it starts it again.
+
+        Raises:
+            LabError: The part does not run.
+        """
+        doomed = self.family(part)
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(doomed, timeout=5)
+        if for_good:
+            self.stop_part(part)
 
     def _process(self, part: str) -> int | None:
         """Return the id of a part's own process, not of what keeps it."""
         if self.state.forked and part in AIRFLOW_PARTS:
             return nursery.process(self._pid_file(part))
         return self._kept().get(part, {}).get("pid") or None
+
+    def count(self) -> int:
+        """Return how many processes there are of it."""
+        return sum(1 for _ in owned.processes(self.state))
 
     def failing(self) -> tuple[str, str] | None:
         """Return the first part that keeps dying, with the end of its log, or None."""
@@ -533,42 +548,9 @@ def _versions(broker: str) -> dict[str, str]:
     }
 
 
-def _part_state(name: str) -> PartState:
-    """Translate supervisord's words."""
-    if name == "RUNNING":
-        return "running"
-    if name in {"STARTING", "BACKOFF"}:
-        return "starting"
-    return "failed" if name in {"FATAL", "UNKNOWN"} else "stopped"
-
-
 def _restarts(run: Path, name: str) -> int:
     """Return how often a program ended that should not have: supervisord's log has one line for each."""
     log = run / "log" / "supervisord.log"
     if not log.exists():
         return 0
     return log.read_text(encoding="utf-8", errors="replace").count(f" exited: {name} (")
-
-
-def memory(pid: int, *, alone: bool = False) -> int:
-    """Return the memory of a process and its children in bytes, shared pages counted in proportion where possible.
-
-    Args:
-        pid: The process.
-        alone: Leave its children out.
-    """
-    total = 0
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for one in (process, *([] if alone else process.children(recursive=True))):
-            with contextlib.suppress(psutil.Error):
-                full = one.memory_full_info()
-                total += getattr(full, "pss", 0) or full.rss
-    return total
-
-
-def tail(file: Path, lines: int = 25) -> str:
-    """Return the end of a log."""
-    if not file.exists():
-        return ""
-    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

@@ -52,3 +52,10 @@ def follow(file: Path) -> Iterator[str]:
         *whole, begun = (begun + written).split(b"\n")
         for line in whole:
             yield line.decode("utf-8", errors="replace")
+
+
+def tail(file: Path, lines: int = 25) -> str:
+    """Return the end of a log."""
+    if not file.exists():
+        return ""
+    return "\n".join(file.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

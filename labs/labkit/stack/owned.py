@@ -91,3 +91,20 @@ def end_all(state: State) -> None:
         if not ours:
             return
         kill(ours)
+
+
+def memory(pid: int, *, alone: bool = False) -> int:
+    """Return the memory of a process and its children in bytes, shared pages counted in proportion where possible.
+
+    Args:
+        pid: The process.
+        alone: Leave its children out.
+    """
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *([] if alone else process.children(recursive=True))):
+            with contextlib.suppress(psutil.Error):
+                full = one.memory_full_info()
+                total += getattr(full, "pss", 0) or full.rss
+    return total

@@ -7,10 +7,14 @@ import json
 import socket
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import filelock
 
 from labkit import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Away from the usual defaults (8080, 8793, 9092), which other Airflows and brokers on a laptop have.
 PREFERRED = {
@@ -61,7 +65,7 @@ def _held(owner: str, port: int) -> bool:
         return False
 
 
-def choose(owner: str) -> dict[str, int]:
+def choose(owner: str, preferred: Mapping[str, int] | None = None) -> dict[str, int]:
     """Return a free port for each part: the preferred one, or else any, no two the same.
 
     Between here and the server's start another checkout may choose as well, so what is given out is written down
@@ -69,6 +73,7 @@ def choose(owner: str) -> dict[str, int]:
 
     Args:
         owner: Whose they will be; its own former ports are free to it.
+        preferred: The parts, each with its usual port; those of the local lane by default.
     """
     place = paths.cache()
     place.mkdir(parents=True, exist_ok=True)
@@ -85,7 +90,7 @@ def choose(owner: str) -> dict[str, int]:
             if promise["owner"] != owner and (promise["until"] > now or _held(promise["owner"], int(port)))
         }  # fmt: skip
         chosen: dict[str, int] = {}
-        for name, port in PREFERRED.items():
+        for name, port in (preferred or PREFERRED).items():
             candidate = port
             while str(candidate) in promises or candidate in chosen.values() or not _bindable(candidate):
                 candidate = any_free()

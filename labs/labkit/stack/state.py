@@ -63,6 +63,10 @@ class State:
         """The stack's private folder."""
         return Path(self.run)
 
+    def where(self, part: str) -> tuple[str, int]:
+        """Return host and port at which a part answers."""
+        return "127.0.0.1", self.ports[part]
+
     @property
     def ui_url(self) -> str:
         """Where Airflow's interface answers."""
@@ -83,16 +87,25 @@ class State:
         """The Kafka address that clients use."""
         if self.address_file.exists():
             return self.address_file.read_text(encoding="utf-8")
-        return f"127.0.0.1:{self.ports['kafka']}"
+        return ":".join(map(str, self.where("kafka")))
 
     @property
     def database(self) -> dict[str, str]:
-        """How to reach the metadata database: a socket in a folder that only its owner may enter.
+        """How to reach the metadata database: a socket in a folder that only its owner may enter, or a port.
 
         Our own sessions have a name, so that what they ask is not taken for Airflow's doing.
         """
-        place = {"host": str(self.folder / "postgres"), "user": "airflow", "dbname": "airflow"}
-        return {**place, "application_name": "lab"}
+        place = {"user": "airflow", "dbname": "airflow", "application_name": "lab"}
+        if self.lane == "local":
+            return {**place, "host": str(self.folder / "postgres")}
+        host, port = self.where("postgres")
+        password = self.postgres_password_file.read_text(encoding="ascii")
+        return {**place, "host": host, "port": str(port), "password": password}
+
+    @property
+    def postgres_password_file(self) -> Path:
+        """Where the password of a PostgreSQL is that answers on a port."""
+        return self.folder / "postgres.password"
 
     @property
     def shop_database(self) -> dict[str, str]:
@@ -102,7 +115,8 @@ class State:
     @property
     def aws_url(self) -> str:
         """Where the stand-in for AWS answers, once a lab has asked for it."""
-        return f"http://127.0.0.1:{self.ports['aws']}"
+        host, port = self.where("aws")
+        return f"http://{host}:{port}"
 
     @property
     def redis_password_file(self) -> Path:

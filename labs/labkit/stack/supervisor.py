@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from labkit.stack import PartState
+
 
 @dataclass(frozen=True)
 class Program:
@@ -192,3 +194,18 @@ def restart(folder: Path, name: str) -> None:
     """Stop a program and start it again; returns when the old process is gone."""
     stop(folder, name)
     start(folder, name)
+
+
+def part_state(name: str) -> PartState:
+    """Translate supervisord's words."""
+    if name == "RUNNING":
+        return "running"
+    if name in {"STARTING", "BACKOFF"}:
+        return "starting"
+    return "failed" if name in {"FATAL", "UNKNOWN"} else "stopped"
+
+
+def processes(folder: Path) -> list[dict[str, Any]]:
+    """Return what supervisord says of each program; nothing where it does not answer."""
+    found: list[dict[str, Any]] = proxy(folder).getAllProcessInfo() if alive(folder) else []
+    return found

@@ -1,0 +1,1 @@
+"""The compose lane. What touches Docker is here and nowhere else."""

@@ -1,0 +1,120 @@
+"""An engine, the images, and one checkout with a stack of containers for all tests here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "stack"))
+
+from driver import Checkout  # noqa: E402  the tests of both lanes drive a checkout in the same way
+
+from labkit import paths  # noqa: E402
+from labkit.errors import LabError  # noqa: E402
+from labkit.stack.compose import engine  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENGINE = paths.STATE / "engine"
+"""Where our own engine keeps its images, for the next run."""
+ORDER = (
+    "images",
+    "use_of_containers",
+    *(f"solution_0{number}" for number in range(1, 7)),
+    "all_notebooks",
+    "stop",
+    "without_rights",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests here, and put them in order: those that share a running stack one after the other."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    for item in ours:
+        item.add_marker("stack")
+        # The SDK and supervisor's transport leave sockets to the garbage collector.
+        item.add_marker(pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning"))
+    places = [position for position, item in enumerate(items) if item in ours]
+    ranked = sorted(ours, key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
+    for position, item in zip(places, ranked, strict=True):
+        items[position] = item
+
+
+def _answers() -> bool:
+    engine.connect.cache_clear()
+    try:
+        engine.check()
+    except LabError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def docker_engine() -> Iterator[str]:
+    """The address of an engine: this machine's, or one of our own that ends with the tests."""
+    script = str(HERE / "engine.sh")
+    if _answers():
+        yield engine.address()
+        return
+    if os.environ.get("LAB_SKIP_DOCKER") == "1":
+        pytest.skip("LAB_SKIP_DOCKER=1: THE COMPOSE LANE IS NOT TESTED")
+    made = subprocess.run([script, "install"], capture_output=True, text=True, check=False)
+    if not made.returncode:
+        # The engine inherits what it writes to: a pipe would stay open as long as it lives.
+        made = subprocess.run([script, "start", str(ENGINE)], stdout=subprocess.DEVNULL, text=True, check=False)
+    address = f"unix://{ENGINE}/docker.sock"
+    os.environ["DOCKER_HOST"] = address
+    try:
+        if made.returncode or not _answers():
+            pytest.exit(f"no Docker engine can be had here; LAB_SKIP_DOCKER=1 goes without: {made.stderr or ENGINE}", 1)
+        yield address
+    finally:
+        subprocess.run([script, "stop", str(ENGINE)], check=False)
+        del os.environ["DOCKER_HOST"]
+
+
+@pytest.fixture(scope="session")
+def sources(project_files: list[Path]) -> list[Path]:
+    """What the other lane's tests call the project's files."""
+    return project_files
+
+
+@pytest.fixture(scope="session")
+def checkout(root: Path, project_files: list[Path], docker_engine: str) -> Iterator[Checkout]:
+    """A copy of the project in which nothing has been started yet."""
+    checkout = Checkout.make(root, project_files)
+    # Another home has none of the contexts that tell where the engine is.
+    checkout.environment["DOCKER_HOST"] = docker_engine
+    yield checkout
+    checkout.remove()
+
+
+@pytest.fixture(scope="session")
+def images(checkout: Checkout) -> str:
+    """What `./lab images` says once all are there: fetched, or made here where no registry answers."""
+    told = checkout.lab("images").stdout
+    if "to be fetched" in told:
+        told = checkout.lab("images", "--offline", timeout=1800).stdout
+    return told
+
+
+@pytest.fixture(scope="session")
+def first_start(checkout: Checkout, images: str) -> subprocess.CompletedProcess[str]:
+    """`./lab start --docker` of all labs, as it ended."""
+    return checkout.lab("start", "--docker", "--no-site", code=None, timeout=600)
+
+
+@pytest.fixture
+def running(checkout: Checkout, first_start: subprocess.CompletedProcess[str]) -> Checkout:
+    """The checkout with a whole stack of containers."""
+    assert first_start.returncode == 0, first_start.stdout + first_start.stderr
+    if not checkout.whole:
+        checkout.lab("start", "--docker", "--no-site", timeout=600)
+    return checkout
