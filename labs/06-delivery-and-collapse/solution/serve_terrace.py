@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import DAG, Asset, AssetWatcher, task
-from terrace_feed import TerraceTrigger
 from tea_burst.careful import complaint
+from terrace_feed import TerraceTrigger
 
 # [watcher]
 waiting = TerraceTrigger(
