@@ -186,13 +186,13 @@ def dead_letter(metadata: Metadata, lab: Lab) -> None:
 
 def exercise_once(metadata: Metadata, lab: Lab) -> None:
     """Cut the database below one order, then send doubles and what is no order; it takes up to a minute."""
-    _watched(metadata, "serve_takeaway", "takeaway_orders")
-    groups = {one.get("kafka_config_id") for one in metadata.watcher_arguments("serve_takeaway", "takeaway_orders")}
-    if groups != {"kafka_takeaway"}:
+    _watched(metadata, "serve_terrace", "terrace_orders")
+    groups = {one.get("kafka_config_id") for one in metadata.watcher_arguments("serve_terrace", "terrace_orders")}
+    if groups != {"kafka_terrace"}:
         named = ", ".join(f"`{one}`" for one in sorted(map(str, groups)))
         raise NotYet(
-            en=f"The watcher uses the connection {named}. `kafka_takeaway` has a consumer group that is nobody else's.",
-            zh_tw=f"監看器用的連線是 {named}。`kafka_takeaway` 的消費者群組，才沒有別人在用。",
+            en=f"The watcher uses the connection {named}. `kafka_terrace` has a consumer group that is nobody else's.",
+            zh_tw=f"監看器用的連線是 {named}。`kafka_terrace` 的消費者群組，才沒有別人在用。",
         )
     stack = Notebook(lab.id)
     mark = secrets.token_hex(3)
@@ -202,11 +202,11 @@ def exercise_once(metadata: Metadata, lab: Lab) -> None:
 
 
 def _poured(stack: Notebook, order: str) -> int:
-    return _count(stack, "takeaway_cups", order)
+    return _count(stack, "terrace_cups", order)
 
 
 def _send(stack: Notebook, *orders: str) -> None:
-    stack.send("takeaway", *(json.dumps({"order_id": order}) for order in orders))
+    stack.send("terrace", *(json.dumps({"order_id": order}) for order in orders))
 
 
 def _survives(stack: Notebook, order: str) -> None:
@@ -215,10 +215,10 @@ def _survives(stack: Notebook, order: str) -> None:
         _send(stack, order)
         if not stack.within(40, gate.waiting):
             raise NotYet(
-                en=f"Order {order} was sent to `takeaway`, and for 40 s no event came. `./lab logs triggerer -n 20`.",
-                zh_tw=f"單 {order} 送到 `takeaway` 了，40 秒內沒有事件。看 `./lab logs triggerer -n 20`。",
+                en=f"Order {order} was sent to `terrace`, and for 40 s no event came. `./lab logs triggerer -n 20`.",
+                zh_tw=f"單 {order} 送到 `terrace` 了，40 秒內沒有事件。看 `./lab logs triggerer -n 20`。",
             )
-        told_done = stack.committed("takeaway", "kafka_takeaway") == stack.end("takeaway")
+        told_done = stack.committed("terrace", "kafka_terrace") == stack.end("terrace")
         gate.cut()
     if told_done:
         raise NotYet(
@@ -230,8 +230,8 @@ def _survives(stack: Notebook, order: str) -> None:
     if not stack.within(90, lambda: _poured(stack, order)):
         raise NotYet(
             en=f"The database failed over under order {order}, and in 90 s no cup was poured. See the newest run of "
-            "`serve_takeaway`, and `./lab logs triggerer -n 20`.",
-            zh_tw=f"單 {order} 碰上資料庫切換，過了 90 秒一杯都沒有。看 `serve_takeaway` 最近的執行，"
+            "`serve_terrace`, and `./lab logs triggerer -n 20`.",
+            zh_tw=f"單 {order} 碰上資料庫切換，過了 90 秒一杯都沒有。看 `serve_terrace` 最近的執行，"
             "還有 `./lab logs triggerer -n 20`。",
         )
 
@@ -261,18 +261,18 @@ def _keeps_doubles_out(stack: Notebook, double: str, last: str) -> None:
 def _puts_aside(stack: Notebook, order: str) -> None:
     """Raise unless what is no order is a dead letter with a reason, once, and the order behind it is served."""
     for message in NO_ORDERS:
-        (sent,) = stack.send("takeaway", message)
+        (sent,) = stack.send("terrace", message)
         text = message.decode(errors="backslashreplace")
 
         def letters(offset: int = sent.offset) -> list[dict[str, Any]]:
-            found = stack.letters("takeaway-dead").to_dict("records")
-            return [one for one in found if one.get("topic") == "takeaway" and one.get("offset") == str(offset)]
+            found = stack.letters("terrace-dead").to_dict("records")
+            return [one for one in found if one.get("topic") == "terrace" and one.get("offset") == str(offset)]
 
         if not stack.within(20, letters):
             raise NotYet(
-                en=f"`{text}` was sent to `takeaway` and is no order. In 20 s it did not come to `takeaway-dead` with "
+                en=f"`{text}` was sent to `terrace` and is no order. In 20 s it did not come to `terrace-dead` with "
                 "its reason and its offset.",
-                zh_tw=f"`{text}` 不是訂單，送到 `takeaway` 之後 20 秒，`takeaway-dead` 裡還沒有附原因和位移的這一則。",
+                zh_tw=f"`{text}` 不是訂單，送到 `terrace` 之後 20 秒，`terrace-dead` 裡還沒有附原因和位移的這一則。",
             )
     _send(stack, order)
     if not stack.within(30, lambda: _poured(stack, order)):

@@ -239,22 +239,22 @@ def test_the_third_counter_fails_as_it_comes_and_stands_everything_once_it_is_me
 
     def switch(*, paused: bool) -> None:
         with stack.metadata() as metadata, Api(stack.state, 30) as api:
-            until(lambda: "serve_takeaway" in metadata.dags(), "the Dag to be parsed", 90)
-            api.set_paused("serve_takeaway", paused=paused)
-            api.reparse("serve_takeaway")
-            watched = lambda: "takeaway_orders" in {one.asset for one in metadata.watchers() if one.triggerer}  # noqa: E731
+            until(lambda: "serve_terrace" in metadata.dags(), "the Dag to be parsed", 90)
+            api.set_paused("serve_terrace", paused=paused)
+            api.reparse("serve_terrace")
+            watched = lambda: "terrace_orders" in {one.asset for one in metadata.watchers() if one.triggerer}  # noqa: E731
             until(lambda: watched() != paused, "the watcher to come or go", 60)
 
     def said(code: int | None = 1) -> str:
         return running.lab("verify", "06", "exercise-once", code=code).stdout
 
     assert "paused" in said()
-    file = running.root / "work" / "06-delivery-and-collapse" / "serve_takeaway.py"
+    file = running.root / "work" / "06-delivery-and-collapse" / "serve_terrace.py"
     try:
         switch(paused=False)
         assert "`kafka_careful`" in said()
         # A group of its own does not make it stand a crash.
-        file.write_text(file.read_text(encoding="utf-8").replace("kafka_careful", "kafka_takeaway"), encoding="utf-8")
+        file.write_text(file.read_text(encoding="utf-8").replace("kafka_careful", "kafka_terrace"), encoding="utf-8")
         until(lambda: "Kafka was told" in said(), "the verdict on the trigger", 90, 1)
         running.lab("reset", "06", "--solution", "--yes")
         running.lab("restart", "triggerer")

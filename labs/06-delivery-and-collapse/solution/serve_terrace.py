@@ -1,6 +1,6 @@
-"""Solution: a cup for each order to take away, and never two, whatever becomes of the triggerer or the message.
+"""Solution: a cup for each order from the terrace, and never two, whatever becomes of the triggerer or the message.
 
-`takeaway_cups`, in the shop's database, has a row for each cup that was poured: the check counts them.
+`terrace_cups`, in the shop's database, has a row for each cup that was poured: the check counts them.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from datetime import timedelta
 
 from airflow.providers.postgres.hooks.postgres import PostgresHook
 from airflow.sdk import DAG, Asset, AssetWatcher, task
-from takeaway_feed import TakeawayTrigger
 from tea_burst.careful import complaint
+from terrace_feed import TerraceTrigger
 
 # [watcher]
-waiting = TakeawayTrigger(
-    topics=["takeaway"],
-    kafka_config_id="kafka_takeaway",  # a consumer group of its own, and enable.auto.commit=false
+waiting = TerraceTrigger(
+    topics=["terrace"],
+    kafka_config_id="kafka_terrace",  # a consumer group of its own, and enable.auto.commit=false
     poll_timeout=0.05,
-    dlq_topic="takeaway-dead",
+    dlq_topic="terrace-dead",
 )
-takeaway = Asset("takeaway_orders", watchers=[AssetWatcher("takeaway", trigger=waiting)])
+terrace = Asset("terrace_orders", watchers=[AssetWatcher("terrace", trigger=waiting)])
 # [/watcher]
 
 TABLES = """
-    CREATE TABLE IF NOT EXISTS takeaway_done (order_id text PRIMARY KEY, event_at timestamptz NOT NULL);
-    CREATE TABLE IF NOT EXISTS takeaway_cups (
+    CREATE TABLE IF NOT EXISTS terrace_done (order_id text PRIMARY KEY, event_at timestamptz NOT NULL);
+    CREATE TABLE IF NOT EXISTS terrace_cups (
         order_id text NOT NULL, poured_at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
 """
-POUR = "INSERT INTO takeaway_cups (order_id) VALUES (%s)"
+POUR = "INSERT INTO terrace_cups (order_id) VALUES (%s)"
 # [once]
-MARK = "INSERT INTO takeaway_done (order_id, event_at) VALUES (%s, %s) ON CONFLICT (order_id) DO NOTHING"
+MARK = "INSERT INTO terrace_done (order_id, event_at) VALUES (%s, %s) ON CONFLICT (order_id) DO NOTHING"
 OVERLAP = timedelta(minutes=1)  # of two events, the earlier one may be committed later
 # [/once]
 
@@ -44,8 +44,8 @@ def order_in(event):
 
 
 with DAG(
-    "serve_takeaway",
-    schedule=takeaway,
+    "serve_terrace",
+    schedule=terrace,
     max_active_runs=1,
     catchup=False,
     is_paused_upon_creation=True,
@@ -53,14 +53,14 @@ with DAG(
     tags=["lab-06"],
 ):
     # [serve]
-    @task(inlets=[takeaway])
+    @task(inlets=[terrace])
     def serve(inlet_events):
         """Pour a cup for each order that has an event and no cup yet; a run is but a wake-up call."""
         with closing(PostgresHook("delivery_shop").get_conn()) as shop, shop, shop.cursor() as cursor:
             cursor.execute(TABLES)
-            cursor.execute("SELECT max(event_at) FROM takeaway_done")
+            cursor.execute("SELECT max(event_at) FROM terrace_done")
             newest = cursor.fetchone()[0]
-            events = inlet_events[takeaway]
+            events = inlet_events[terrace]
             for event in events.after((newest - OVERLAP).isoformat()) if newest else events:
                 order = order_in(event)
                 if order is None:

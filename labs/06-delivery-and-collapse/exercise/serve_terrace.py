@@ -1,6 +1,6 @@
-"""Exercise: a cup for each order to take away, and never two, whatever becomes of the triggerer or the message.
+"""Exercise: a cup for each order from the terrace, and never two, whatever becomes of the triggerer or the message.
 
-`takeaway_cups`, in the shop's database, has a row for each cup that was poured: the check counts them.
+`terrace_cups`, in the shop's database, has a row for each cup that was poured: the check counts them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from tea_burst.careful import complaint
 
 # [watcher]
 # TODO: this trigger tells Kafka "done" too soon, and its consumer group is another watcher's.
-waiting = MessageQueueTrigger(scheme="kafka", topics=["takeaway"], kafka_config_id="kafka_careful", poll_timeout=0.05)
-takeaway = Asset("takeaway_orders", watchers=[AssetWatcher("takeaway", trigger=waiting)])
+waiting = MessageQueueTrigger(scheme="kafka", topics=["terrace"], kafka_config_id="kafka_careful", poll_timeout=0.05)
+terrace = Asset("terrace_orders", watchers=[AssetWatcher("terrace", trigger=waiting)])
 # [/watcher]
 
 TABLES = """
-    CREATE TABLE IF NOT EXISTS takeaway_done (order_id text PRIMARY KEY, event_at timestamptz NOT NULL);
-    CREATE TABLE IF NOT EXISTS takeaway_cups (
+    CREATE TABLE IF NOT EXISTS terrace_done (order_id text PRIMARY KEY, event_at timestamptz NOT NULL);
+    CREATE TABLE IF NOT EXISTS terrace_cups (
         order_id text NOT NULL, poured_at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
 """
-POUR = "INSERT INTO takeaway_cups (order_id) VALUES (%s)"
+POUR = "INSERT INTO terrace_cups (order_id) VALUES (%s)"
 
 
 def order_in(event):
@@ -36,8 +36,8 @@ def order_in(event):
 
 
 with DAG(
-    "serve_takeaway",
-    schedule=takeaway,
+    "serve_terrace",
+    schedule=terrace,
     max_active_runs=1,
     catchup=False,
     is_paused_upon_creation=True,
@@ -50,7 +50,7 @@ with DAG(
         """TODO: an order that comes twice gets two cups; one whose event no run was given gets none."""
         with closing(PostgresHook("delivery_shop").get_conn()) as shop, shop, shop.cursor() as cursor:
             cursor.execute(TABLES)
-            for event in triggering_asset_events[takeaway]:
+            for event in triggering_asset_events[terrace]:
                 order = order_in(event)
                 if order is not None:
                     cursor.execute(POUR, [order])

@@ -1,4 +1,4 @@
-"""Solution: orders to take away, as events; what is no order is refused.
+"""Exercise: orders from the terrace, as events. It works, as long as every message is an order.
 
 The class lives in a file of its own, and not in the Dag's: the triggerer has to be able to import it.
 """
@@ -9,29 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.kafka.triggers.shared_stream import KafkaSharedStreamProducer, KafkaSharedStreamTrigger
 from airflow.triggers.base import TriggerEvent
-from airflow.triggers.shared_stream import reject_shared_stream_event
-from tea_burst.careful import CarefulProducer, complaint
+from tea_burst.careful import CarefulProducer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class TakeawayTrigger(KafkaSharedStreamTrigger):
+class TerraceTrigger(KafkaSharedStreamTrigger):
     """Yields an event for each order."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class and arguments, as the table `trigger` keeps them."""
         _, arguments = super().serialize()
-        return f"{__name__}.TakeawayTrigger", arguments
+        return f"{__name__}.TerraceTrigger", arguments
 
     # [filter]
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Tell orders from what is none."""
+        """TODO: some messages are no orders. `complaint` (in `tea_burst.careful`) knows which: refuse those."""
         async for value in shared_stream:
-            if complaint(value):
-                reject_shared_stream_event()
-            else:
-                yield TriggerEvent(value.decode())
+            yield TriggerEvent(value.decode())
 
     # [/filter]
 
