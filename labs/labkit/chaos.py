@@ -234,6 +234,7 @@ class _Chaos:
             if found["is_paused"]:
                 self._leave()  # of somebody who was interrupted a moment ago
                 self._source.forget()
+                self._api.forget_queued(dag)  # the first message would be stranded behind what waits there
                 self._api.set_paused(dag, paused=False)
                 self._api.reparse(dag)
             self._wait(lambda: self._is_watched() and self._source.has_readers(), READY, "chaos.not_ready")

@@ -66,6 +66,14 @@ class Api:
             if not isinstance(error.__cause__, httpx.HTTPStatusError) or error.__cause__.response.status_code != 409:
                 raise  # 409: it has been asked already and has not come to it yet
 
+    def forget_queued(self, dag: str) -> None:
+        """Take the asset events out of a Dag's queue: it will not run because of them."""
+        try:
+            self.call("DELETE", f"dags/{dag}/assets/queuedEvents")
+        except LabError as error:
+            if not isinstance(error.__cause__, httpx.HTTPStatusError) or error.__cause__.response.status_code != 404:
+                raise  # 404: none is there
+
     def delete_dag(self, dag: str) -> None:
         """Remove a Dag and its runs from the metadata database."""
         self.call("DELETE", f"dags/{dag}")
