@@ -248,15 +248,13 @@ def points(table: dict[str, Any], words: dict[str, Any]) -> list[str]:
     out = []
     for name, row in table["counts"]["points"].items():
         rate = row["messages"] / row["seconds"]
-        told = plan.foresee(plan.Asked(rate=rate, **table["inputs"][name]), plan.Constants.of(table))
+        told, counted = (table["compared"][name][side] for side in ("foreseen", "counted"))
         text = words["point"].format(
             rate=plain(rate),
-            statements=plain(told.statements),
-            counted=plain(sum(count[0] for count in row["statements"].values()) / row["seconds"]),
-            rows=plain(told.rows),
-            rows_counted=plain(sum(row["rows"].values()) / row["seconds"]),
-            runs=plain(told.runs),
-            runs_counted=plain(row["runs"] / row["seconds"]),
+            **{what: plain(told[what]) for what in ("statements", "rows", "runs")},
+            counted=plain(counted["statements"]),
+            rows_counted=plain(counted["rows"]),
+            runs_counted=plain(counted["runs"]),
         )
         out += [words["points"][name], f": {text}", ""]
     return out

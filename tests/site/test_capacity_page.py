@@ -40,7 +40,13 @@ CASES = [
 ]
 """Every pattern, from a message in two minutes to a firehose, on three installations."""
 LINES = {
-    "airflow/jobs/triggerer_job_runner.py": {697: "def run_once", 709: "emit_metrics", 1557: "blocked_main_thread"},
+    "airflow/jobs/triggerer_job_runner.py": {
+        697: "def run_once",
+        702: "_service_subprocess(1)",
+        709: "emit_metrics",
+        1557: "blocked_main_thread",
+    },
+    "airflow/sdk/execution_time/supervisor.py": {1170: "selector.select("},
     "airflow/dag_processing/collection.py": {1046: "def add_asset_trigger_references"},
     "airflow/models/trigger.py": {451: "queries = [", 487: "queue.is_(None)"},
     "airflow/jobs/scheduler_job_runner.py": {1874: "time.sleep("},

@@ -181,7 +181,7 @@ def bed() -> Iterator[Bed]:
             labs = config.labs(target.parent)
             stack = session.bring_up(labs, defaults=True)
             session.wait_for_interface(stack)
-            with stack.metadata() as metadata, Api(stack.state) as api:
+            with stack.metadata() as metadata, Api(stack.state, patience=60) as api:
                 until(lambda: {IDLE, "scale_more_0"} <= metadata.dags().keys(), seconds=READY)
                 yield Bed(stack, labs[0], metadata, api)
         finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 from rich.table import Table
 
-from labkit import paths, plan
+from labkit import paths
 from labkit.airflow.statements import Statements
 from tests.bench.figures import Figure, console
 from tests.bench.scale import fit, record, windows
@@ -69,26 +69,10 @@ def scale(*, quick: bool = False, recording: bool = False) -> Iterator[Figure]:
 def figures(table: dict[str, Any]) -> Iterator[Figure]:
     """Compare what the calculator says with what was counted at the points."""
     for name, row in table["counts"]["points"].items():
-        foreseen, counted = compared(table, name, row)
+        foreseen, counted = fit.compared(table, name, row)
         for what, value in counted.items():
             off = abs(foreseen[what] / value - 1) * 100
             yield Figure(f"calculator, {name}: {what} a second off", off, "%", 25)
-
-
-def compared(table: dict[str, Any], name: str, row: dict[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return statements, writes, rows and runs a second, as foreseen and as counted."""
-    seconds = row["seconds"]
-    constants = plan.Constants.of(table)
-    # Seven more Dags than the point's are loaded and asleep, and the bench's others.
-    asked = plan.Asked(rate=row["messages"] / seconds, **table["inputs"][name])
-    told = plan.foresee(asked, constants)
-    counted = {
-        "statements": sum(counts[0] for counts in row["statements"].values()) / seconds,
-        "writes": sum(counts[1] for counts in row["statements"].values()) / seconds,
-        "rows": sum(row["rows"].values()) / seconds,
-        "runs": row["runs"] / seconds,
-    }
-    return {name: getattr(told, name) for name in counted}, counted
 
 
 def _load(bench: Bed, log: Statements, what: windows.Load) -> dict[str, Any]:

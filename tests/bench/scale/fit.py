@@ -9,13 +9,15 @@ not sleep, are found in the same way, and so are seconds of CPU; rows without an
 
 from __future__ import annotations
 
+import copy
 import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.bench.scale.windows import FAILING, IDLE
+from labkit import plan
+from tests.bench.scale.windows import FAILING, IDLE, SPEAKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +65,8 @@ def by_part(row: dict[str, Any], kind: int) -> dict[str, float]:
 
 
 def plain(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the windows at rest in which no trigger failed, and no more Dags were there."""
-    return [row for row in rows if not row["dags"] and row["family"] != FAILING]
+    """Return the windows at rest in which no trigger failed, none spoke at each poll, and no more Dags were there."""
+    return [row for row in rows if not row["dags"] and row["family"] not in {FAILING, SPEAKING}]
 
 
 def per_round(rows: Sequence[dict[str, Any]], part: str, kind: int) -> float:
@@ -113,9 +115,10 @@ def per_dag(rows: Sequence[dict[str, Any]], idle: dict[str, dict[str, float]]) -
     return found
 
 
-def costs(loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return statements, writes and transactions by part and cause."""
+def costs(loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return statements, writes and transactions by part and cause; and what of it are rounds that did not wait."""
     found: dict[str, dict[str, dict[str, float]]] = {}
+    hurry: dict[str, dict[str, dict[str, float]]] = {}
     rows = list(loads.values())
     more = {part: hurried(loads, at_rest, part, causes) for part, causes in HURRIED.items()}
     for number, kind in enumerate(KINDS):
@@ -125,9 +128,38 @@ def costs(loads: dict[str, dict[str, Any]], at_rest: Sequence[dict[str, Any]]) -
             values = [by_part(row, number).get(part, 0) - one * by_part(row, ROUNDS).get(part, 0) for row in rows]
             told = solve([[row.get(cause, 0) for cause in causes] for row in rows], values)
             for cause, cost in zip(causes, told, strict=True):
-                whole = cost + one * more.get(part, {}).get(cause, 0.0)
-                found.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(whole, 2)
-    return found
+                quick = one * more.get(part, {}).get(cause, 0.0)
+                found.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(cost + quick, 2)
+                hurry.setdefault(part, {}).setdefault(ONE[cause], {})[kind] = round(quick, 2)
+    return found, hurry
+
+
+def at_speed(table: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Return constants as they are on a machine that had no room: for a window, in which rounds were counted.
+
+    A scheduler that goes round every three seconds asks for less and makes fewer runs. How fast the machine is, is not
+    what the calculator is tested for. Where rounds were as frequent as at rest, nothing changes.
+    """
+    slowed = copy.deepcopy(table)
+    for part, rate in table["rounds"].items():
+        counted = by_part(row, ROUNDS)[part] / row["seconds"]
+        if counted >= rate:
+            continue
+        for kind in KINDS:
+            slowed["idle"][part][kind] *= counted / rate
+            for cause, quick in table["hurry"][part].items():
+                slowed["costs"][part][cause][kind] -= quick[kind]
+        if part == "scheduler":
+            slowed["seconds"]["pass"] = max(table["seconds"]["pass"], 1 / counted)
+    return slowed
+
+
+def rounds_at_rest(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return how often a second the loops go round at rest."""
+    return {
+        part: round(statistics.median(by_part(row, ROUNDS)[part] / row["seconds"] for row in plain(rows)), 3)
+        for part in HURRIED
+    }
 
 
 def hurried(
@@ -203,6 +235,7 @@ def constants(counts: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
     idle = idle_rates(counts["idle"])
     by_name = times["loads"]
     cpu = cpu_costs(times["idle"], list(by_name.values()))
+    found, hurry = costs(counts["loads"], counts["idle"])
     one, more, stream = by_name["one"], by_name["tasks"], by_name["stream"]
     sent = stream["events"] / stream["sending"]
     task = (more["run_life"] - one["run_life"]) / 3  # four tasks, one after the other, and one
@@ -210,7 +243,9 @@ def constants(counts: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
         "idle": idle,
         "asset": per_asset(counts["idle"]),
         "dag": per_dag(counts["idle"], idle),
-        "costs": costs(counts["loads"], counts["idle"]),
+        "costs": found,
+        "hurry": hurry,
+        "rounds": rounds_at_rest(counts["idle"]),
         "rows": rows_left(list(counts["loads"].values())),
         "bytes": counts["bytes"],
         "cpu": cpu,
@@ -225,3 +260,18 @@ def constants(counts: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
             "run": round(max(0.1, one["run_life"] - task), 2),
         },
     }
+
+
+def compared(table: dict[str, Any], name: str, row: dict[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return statements, writes, rows and runs a second, as foreseen and as counted."""
+    seconds = row["seconds"]
+    constants = plan.Constants(at_speed(table["constants"], row))
+    asked = plan.Asked(rate=row["messages"] / seconds, **table["inputs"][name])
+    told = plan.foresee(asked, constants)
+    counted = {
+        "statements": sum(counts[0] for counts in row["statements"].values()) / seconds,
+        "writes": sum(counts[1] for counts in row["statements"].values()) / seconds,
+        "rows": sum(row["rows"].values()) / seconds,
+        "runs": row["runs"] / seconds,
+    }
+    return {name: getattr(told, name) for name in counted}, counted

@@ -10,6 +10,7 @@
   - of `counts`, `bytes`: of a row, by table, indexes included; `clean`: `airflow db clean`, measured
   - of `times`, `quiet`: whether others had next to nothing of the machine; `takeover`: seconds, see `takeover`
 - `inputs`: of each point, what the calculator is told, besides the rate
+- `compared`: of each point, what the calculator foresaw and what was counted, a second
 - `constants`: what `fit` made of it, and all that the calculator reads
 """
 
@@ -101,7 +102,7 @@ def made_of(measured: dict[str, Any], before: dict[str, Any] | None) -> dict[str
     if before and before["times"]["quiet"] and not times["quiet"]:
         times = before["times"]
     counts = {**_part(measured, COUNTED), "bytes": measured["bytes"], "clean": measured["clean"]}
-    return {
+    table: dict[str, Any] = {
         "command": "./lab bench scale",
         "seconds": measured["seconds"],
         "constants": fit.constants(counts, times),
@@ -109,6 +110,12 @@ def made_of(measured: dict[str, Any], before: dict[str, Any] | None) -> dict[str
         "counts": counts,
         "times": times,
     }
+    for name, row in counts["points"].items():
+        both = zip(("foreseen", "counted"), fit.compared(table, name, row), strict=True)
+        table.setdefault("compared", {})[name] = {
+            side: {what: round(value, 2) for what, value in told.items()} for side, told in both
+        }
+    return table
 
 
 def write(table: dict[str, Any], file: Path) -> None:

@@ -28,6 +28,8 @@ SETTLE = 6.0
 """Seconds after the last watcher was assigned, in which triggers start: a steady state is measured."""
 PATIENCE = 120.0
 """Seconds after the last message until its run is given up."""
+SPEAKING = "sqs"
+"""The family whose triggers write to the log and ask for their connection at each poll, which wakes the parent."""
 FAILING = "failing"
 """The family of triggers that raise, and are started again, and raise."""
 QUIET = 0.1
@@ -63,7 +65,7 @@ _NUMBERS = (1, 10, 50, 200)
 IDLE = (
     Idle("file", 0, 60),
     *(Idle(family, count, every) for family in ("file", "directory") for every in (1, 60) for count in _NUMBERS),
-    Idle("sqs", 10, 60), Idle("sqs", 10, 1), Idle("sqs", 50, 1), Idle("failing", 10, 1),
+    Idle("sqs", 10, 60), Idle("sqs", 10, 1), Idle("sqs", 50, 1), Idle("failing", 10, 60),
     Idle("kafka", 10, 1), Idle("kafka", 50, 1), Idle("kafka-shared", 50, 1),
     Idle("file", 0, 60, dags=50),
 )  # fmt: skip
