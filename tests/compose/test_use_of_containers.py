@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from driver import until
 
-from labkit import config
-
 if TYPE_CHECKING:
     import subprocess
 
     from driver import Checkout
-
-LAB = config.lab("03")
 
 
 def test_a_start_brings_an_event_through(first_start: subprocess.CompletedProcess[str]) -> None:
