@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from driver import until
 
-from labkit import config
-
 if TYPE_CHECKING:
     import subprocess
 
     from driver import Checkout
-
-LAB = config.lab("03")
 
 
 def test_a_start_brings_an_event_through(first_start: subprocess.CompletedProcess[str]) -> None:
@@ -42,18 +38,6 @@ def test_a_message_becomes_a_run_that_events_shows(running: Checkout) -> None:
     until(lambda: running.handled("handle_order", 41), "the run", 90)
     told = running.lab("events").stdout
     assert re.search(r"orders +.*41.* +handle_order +success", told)
-
-
-def test_a_mistake_in_the_learners_file_is_told_with_its_line(running: Checkout) -> None:
-    file = running.root / "work" / LAB.name / "handle_payment.py"
-    whole = file.read_text(encoding="utf-8")
-    file.write_text("import nothing_of_that_name\n", encoding="utf-8")
-    try:
-        until(lambda: "nothing_of_that_name" in running.lab("status", code=None).stdout, "the complaint", 60, pause=1)
-        assert "handle_payment.py:1" in running.lab("status", code=1).stdout
-    finally:
-        file.write_text(whole, encoding="utf-8")
-    until(lambda: running.lab("status", code=None).returncode == 0, "the complaint to go", 60, pause=1)
 
 
 def test_logs_come_from_the_containers(running: Checkout) -> None:
