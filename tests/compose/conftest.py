@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,14 +108,17 @@ def images(checkout: Checkout) -> str:
 
 @pytest.fixture(scope="session")
 def first_start(checkout: Checkout, images: str) -> subprocess.CompletedProcess[str]:
-    """`./lab start --docker` of all labs, as it ended."""
+    """`./lab start --docker` as it ended."""
     return checkout.lab("start", "--docker", "--no-site", code=None, timeout=600)
 
 
 @pytest.fixture
-def running(checkout: Checkout, first_start: subprocess.CompletedProcess[str]) -> Checkout:
-    """The checkout with a whole stack of containers."""
+def running(
+    checkout: Checkout, first_start: subprocess.CompletedProcess[str], request: pytest.FixtureRequest
+) -> Checkout:
+    """The checkout with a whole stack of containers, and the lab that the test's file is named for."""
     assert first_start.returncode == 0, first_start.stdout + first_start.stderr
     if not checkout.whole:
         checkout.lab("start", "--docker", "--no-site", timeout=600)
-    return checkout
+    named = re.search(r"test_solution_(\d\d)", request.path.name)
+    return checkout.having(named[1]) if named else checkout
