@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labkit.stack.state import State
 
 FILE = images.FOLDER / "compose.yaml"
-PATIENCE = 300
+PATIENCE = 420
 """Seconds until what does not become healthy is given up."""
 
 
