@@ -170,7 +170,7 @@ def facts(table: dict[str, Any]) -> dict[str, float]:
 
     def asked(family: str, count: int, interval: int) -> int:
         row = by_key[family, count, interval, 0]
-        return round(row["statements"]["triggerer"][0] / row["seconds"] * 60)
+        return round(float(row["statements"]["triggerer"][0]) / float(row["seconds"]) * 60)
 
     rounds = {
         part: [row["statements"][part][0] / row["statements"][part][3] for row in at_rest]
