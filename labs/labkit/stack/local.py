@@ -184,6 +184,7 @@ class LocalStack:
         connections.write(state, names, others)
         for lab in labs:
             lab.work.mkdir(parents=True, exist_ok=True)
+        _greet_with_no_question(run / "jupyter")
         supervisor.write_configuration(run, self._programs())
         supervisor.launch(run, self._environment(labs))
 
@@ -548,6 +549,18 @@ def _restarts(run: Path, name: str) -> int:
     if not log.exists():
         return 0
     return log.read_text(encoding="utf-8", errors="replace").count(f" exited: {name} (")
+
+
+def _greet_with_no_question(folder: Path) -> None:
+    """Keep JupyterLab from asking, over the notebook's first lines, whether it may fetch news from the internet.
+
+    Args:
+        folder: Its configuration. `_get_overrides` in `jupyterlab_server/settings_utils.py` reads the file.
+    """
+    file = folder / "labconfig" / "default_setting_overrides.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    file.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": quiet}), encoding="utf-8")
 
 
 def memory(pid: int, *, alone: bool = False) -> int:
