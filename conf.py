@@ -54,7 +54,7 @@ WORDS = {
 
 project = WORDS["title"]
 author = WORDS["author"]
-copyright = f"2026, {author}"
+copyright = "2026" + ("" if book_lang == "zh-TW" else ", ") + author
 language = book_lang.replace("-", "_")
 nitpicky = True
 
@@ -71,6 +71,7 @@ extensions = [
     "zh_search",
     "cjk_softbreak",
     "glossary",
+    "included",
     "ledger",
     "lesson",
     "predict",

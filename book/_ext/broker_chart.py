@@ -37,7 +37,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "Lost, stranded",
         ),
         "row": (
-            "**{limit}** events a second; {whole} all the way into runs. At half of that: p50 {p50}, p95 {p95}; "
+            "**{limit}** events a second; all the way into runs: {whole}. At half of that: p50 {p50}, p95 {p95}; "
             "{lost} of {events} lost, {stranded} stranded."
         ),
         "limits": "Events a second that each source and pattern sustains",
@@ -48,6 +48,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "begun": "to the start of the task",
         "axis": {"limits": "events a second", "latency": "seconds"},
         "none": "none",
+        "none_whole": "no rate that was tried (some were always stranded)",
         "least": "≥ ",
         "comma": "; ",
         "seconds": "{} s",
@@ -60,7 +61,7 @@ WORDS: dict[str, dict[str, Any]] = {
     },
     "zh-TW": {
         "row": (
-            "每秒 **{limit}** 個事件；一路到執行的，{whole}。負載一半時：p50 {p50}，p95 {p95}；"
+            "每秒 **{limit}** 個事件；一路到執行：{whole}。負載一半時：p50 {p50}，p95 {p95}；"
             "{events} 個掉了 {lost} 個，擱下 {stranded} 個。"
         ),
         "limits": "每種來源與寫法每秒撐得住多少事件",
@@ -71,6 +72,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "begun": "到任務開始",
         "axis": {"limits": "每秒事件數", "latency": "秒"},
         "none": "沒有",
+        "none_whole": "沒有哪個速率做得到（總有擱下的）",
         "least": "≥ ",
         "comma": "；",
         "seconds": "{} 秒",

@@ -69,12 +69,12 @@ class BrokerTable(_Written):
             half, whole = row["half"], row["in_runs"]
             told = words["row"].format(
                 limit=sustained(row, words),
-                whole=words["none"] if whole is None else plain(whole),
+                whole=words["none_whole"] if whole is None else plain(whole),
                 p50=in_seconds(half["recorded"]["p50"], words),
                 p95=in_seconds(half["recorded"]["p95"], words),
                 **half,
             )
-            out += [NAMES[row["name"]][lang], f": {told}", ""]
+            out += [f"{NAMES[row['name']][lang]} (`{row['name']}`)", f": {told}", ""]
         return out
 
 
@@ -102,8 +102,12 @@ class BrokerNumber(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Look it up."""
         self.env.note_dependency(str(FILE))
+        table = load()
+        name, _, key = self.text.partition(".")
+        if key == "sustained" and name in table["contenders"]:  # with its sign, as in the table
+            return [nodes.Text(sustained(table["contenders"][name], WORDS[self.config.book_lang]))], []
         try:
-            value = find(self.text, load())
+            value = find(self.text, table)
         except LookupError:
             message = self.inliner.reporter.error(f"{FILE.name} has nothing at {self.text!r}.", line=self.lineno)
             return [self.inliner.problematic(self.rawtext, self.rawtext, message)], [message]

@@ -212,7 +212,7 @@ WORDS: dict[str, dict[str, Any]] = {
         "measured_link": "實測數字那一頁",
         "measured_none": "沒有量。",
         "measured_yet": "還沒有紀錄：`./lab bench brokers --record` 會量這一種。",
-        "head": ("Scheme", "確認的時機", "遺失", "重複", "內容"),
+        "head": ("scheme", "確認的時機", "遺失", "重複", "內容"),
         "ack": {
             "before": "交出之前",
             "on-read": "讀了就算",

@@ -48,7 +48,9 @@ class SelfCheck(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Render the question and its choices."""
         self.assert_has_content()
-        title = nodes.title("", TITLE[self.config.book_lang])
+        number: int = (self.env.temp_data.get("selfchecks") or 0) + 1
+        self.env.temp_data["selfchecks"] = number
+        title = nodes.title("", f"{TITLE[self.config.book_lang]} {number}")
         box = nodes.admonition("", title, *self.parse_content_to_nodes(), classes=["selfcheck"])
         self.set_source_info(box)
         choices = [node["classes"] for node in box.findall(nodes.Element) if "choice" in node["classes"]]

@@ -145,8 +145,8 @@ def exercise_scheme(metadata: Metadata, lab: Lab) -> None:
         raise NotYet(
             en=f"`count_points.py` cannot be read: {error}", zh_tw=f"無法讀取 `count_points.py`：{error}"
         ) from error
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    old = next((call for call in calls if any(keyword.arg == "queue" for keyword in call.keywords)), None)
+    keywords = (node for node in ast.walk(tree) if isinstance(node, ast.keyword))
+    old = next((keyword for keyword in keywords if keyword.arg == "queue"), None)
     if old is not None:
         raise NotYet(
             en=f"Line {old.lineno} still says `queue=`, which a later release will not take.",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from labkit.airflow.metadata import Metadata
+    from labkit.airflow.metadata import ImportFailure, Metadata
     from labkit.config import Lab, Step
 
 
@@ -100,7 +100,8 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
     """Yield each step with its verdict.
 
     A step's function has the step's id with `_` for `-`; it takes the metadata reader and the lab, returns when
-    all is there and raises `NotYet` when not. Import errors in the lab's Dags come before all else.
+    all is there and raises `NotYet` when not. No exercise passes while Airflow cannot import a file of the learner's:
+    what it knows of that file's Dags is from before.
 
     Args:
         lab: The lab.
@@ -111,11 +112,8 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
     """
     checks = module(lab)
     bundles = (lab.name, f"{lab.name}-work")
-    failures = [
-        _advised(f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}", one.reason)
-        for one in metadata.import_failures()
-        if one.bundle in bundles
-    ]
+    failures = [one for one in metadata.import_failures() if one.bundle in bundles]
+    learners_own = [one for one in failures if one.bundle == bundles[1]]
     lines = list(log)
     failing = complaints.recent(lines, metadata.watchers()) if lines else []
     unheard = complaints.unheard(lines)
@@ -131,7 +129,7 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
         except NotYet as reason:
             text = in_language(reason.text)
             if failures:
-                text += "\n      " + t("verify.import_error", reason="; ".join(failures))
+                text += f"\n      {_unimported(failures)}"
             for one in failing:
                 text += "\n      " + _advised(f"{one.told()}\n        {one.error}", one.error)
             for address in unheard:
@@ -139,7 +137,16 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
                 text += f"\n      → {t('complaint.unreachable', address=address)}"
             yield Row(step, passed=False, missing=text)
         else:
-            yield Row(step, passed=True)
+            if step.exercise and learners_own:
+                yield Row(step, passed=False, missing=_unimported(learners_own))
+            else:
+                yield Row(step, passed=True)
+
+
+def _unimported(failures: Iterable[ImportFailure]) -> str:
+    """Return a sentence about files that Airflow could not import: where, why, and what to do."""
+    told = (_advised(f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}", one.reason) for one in failures)
+    return t("verify.import_error", reason="; ".join(told))
 
 
 def _advised(told: str, error: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import re
@@ -86,6 +87,20 @@ def test_a_failed_step_tells_of_import_errors_of_its_lab(bundle: str, *, told: b
     missing = check(tea, _Metadata(failure), only="not-done")[0].missing
     assert missing.startswith("The kettle is cold.")
     assert ("brew.py:12: SyntaxError: invalid syntax" in missing) is told
+
+
+@pytest.mark.parametrize(
+    ("bundle", "exercise", "passed"),
+    [("08-tea-work", True, False), ("08-tea-work", False, True), ("08-tea", True, True), ("09-x-work", True, True)],
+)
+def test_no_exercise_passes_while_a_file_of_the_learners_cannot_be_imported(
+    bundle: str, *, exercise: bool, passed: bool, tea: Lab
+) -> None:
+    steps = tuple(dataclasses.replace(step, exercise=exercise) for step in tea.steps)
+    failure = ImportFailure(bundle, "brew.py", "KeyError: 'scheme'", 12)
+    row = check(dataclasses.replace(tea, steps=steps), _Metadata(failure), only="done")[0]
+    assert row.passed is passed
+    assert row.missing == ("" if passed else "Airflow could not import: brew.py:12: KeyError: 'scheme'")
 
 
 def test_an_import_error_without_a_line_is_told_without_one(tea: Lab) -> None:

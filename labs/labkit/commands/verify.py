@@ -37,4 +37,4 @@ def command(lab: str | None, step: str | None) -> None:
     if not passed:
         console.print(f"[dim]{t('verify.hint', lab=labs[0].id)}[/]")
         sys.exit(1)
-    console.print(f"[green]{t('verify.all_done')}[/]")
+    console.print(f"[green]{t('verify.step_done' if step else 'verify.all_done')}[/]")

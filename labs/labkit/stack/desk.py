@@ -11,6 +11,8 @@ from labkit.errors import LabError
 from labkit.stack.supervisor import Program
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from labkit.stack.state import State
 
 SITE = "site"
@@ -22,6 +24,7 @@ def programs(state: State) -> list[Program]:
     run = state.folder
     site = paths.BUILD / "site"
     site.mkdir(parents=True, exist_ok=True)  # the server wants a folder to serve
+    _greet_with_no_question(run / "jupyter")
     server = [sys.executable, "-I", "-S", str(pages.__file__), str(state.ports[SITE]), str(site)]
     notebook = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
@@ -44,3 +47,15 @@ def notebook_token(state: State, log: str) -> str:
     for file in (state.folder / "jupyter").glob("jpserver-*.json"):
         return str(json.loads(file.read_text(encoding="utf-8"))["token"])
     raise LabError("stack.part_failed", part=NOTEBOOK, details=log)
+
+
+def _greet_with_no_question(folder: Path) -> None:
+    """Keep JupyterLab from asking, over the notebook's first lines, whether it may fetch news from the internet.
+
+    Args:
+        folder: Its configuration. `_get_overrides` in `jupyterlab_server/settings_utils.py` reads the file.
+    """
+    file = folder / "labconfig" / "default_setting_overrides.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    file.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": quiet}), encoding="utf-8")
