@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from labkit.waiting import until
+
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Collection
@@ -103,3 +105,11 @@ def open_transactions(metadata: Metadata) -> set[tuple[int, object]]:
           AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
     """
     return {(row["pid"], row["xact_start"]) for row in metadata.rows(query)}
+
+
+def await_end(metadata: Metadata, transactions: set[tuple[int, object]], seconds: float) -> bool:
+    """Wait until none of these transactions is open any more, or some seconds; tells which."""
+    try:
+        return bool(until(lambda: not transactions & open_transactions(metadata), seconds=seconds, pause=0.05))
+    except TimeoutError:
+        return False

@@ -59,8 +59,10 @@ The second triggerer runs when it is asked for. Neither serves its logs by HTTP,
 """
 
 NURSERY = Path(nursery.__file__)
-HOLDS = 20
-"""How often to try to hold a part at a moment at which it has no transaction open."""
+HOLDING = 60.0
+"""Seconds within which a part has to come to a moment at which it has no transaction open."""
+OTHERS = 2.0
+"""Seconds that transactions have to end. While a part is held, those of others do, and one of its own does not."""
 SERVED = {moto.NAME: moto, redis.NAME: redis}
 """Servers that run once a lab asks for them."""
 SECOND_TRIGGERER = "triggerer-2"
@@ -419,23 +421,29 @@ class LocalStack:
         wait for them.
 
         Raises:
-            LabError: The part does not run, or is never between two transactions.
+            LabError: The part does not run, or was never between two transactions (`stack.not_held`).
         """
         process = owned.find(self.state, self._process(part))
         if process is None:
             raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
         with self.metadata() as database:
+
+            def is_still() -> bool:
+                process.suspend()
+                begun = queueing.open_transactions(database)
+                if queueing.await_end(database, begun, OTHERS):
+                    return True
+                process.resume()
+                # It stood still in the middle of one. Held again at once, it would still be there: on a busy machine
+                # it has not had a core in the meantime.
+                queueing.await_end(database, begun, OTHERS)
+                return False
+
             try:
-                for _ in range(HOLDS):
-                    process.suspend()
-                    # Others end theirs; one of the part that stands still would stay.
-                    begun = queueing.open_transactions(database)
-                    with contextlib.suppress(TimeoutError):
-                        until(lambda: not begun & queueing.open_transactions(database), seconds=3, pause=0.05)  # noqa: B023  asked at once
-                        break
-                    process.resume()
-                else:
-                    raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+                try:
+                    until(is_still, seconds=HOLDING, pause=0.02)
+                except TimeoutError as error:
+                    raise LabError("stack.not_held", part=part, seconds=f"{HOLDING:.0f}") from error
                 yield
             finally:
                 with contextlib.suppress(psutil.NoSuchProcess):
