@@ -13,7 +13,7 @@ from tea_burst.careful import CarefulTrigger
 # [watcher]
 careful = CarefulTrigger(
     topics=["careful"],
-    kafka_config_id="kafka_careful",  # its own group; enable.auto.commit=false
+    kafka_config_id="kafka_careful",  # a group of its own
     poll_timeout=0.05,
     dlq_topic="careful-dead",
 )
@@ -49,8 +49,8 @@ with DAG(
     def serve(inlet_events):
         """Serve every order that has an event and has not been served."""
         connection = closing(PostgresHook("delivery_shop").get_conn())
-        # `shop` is one transaction: either all of it is done, or the next try
-        # finds everything as it was.
+        # `shop` is one transaction: all of it is done, or the next try finds
+        # everything as it was.
         with connection as shop, shop, shop.cursor() as cursor:
             cursor.execute(TABLE)
             cursor.execute("SELECT max(event_at) FROM served_once")

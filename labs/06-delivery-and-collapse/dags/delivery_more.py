@@ -27,7 +27,8 @@ with DAG("serve_streamed", schedule=streamed, **OPTIONS):
     def serve_streamed(triggering_asset_events):
         """Serve what this run was given."""
         events = triggering_asset_events[streamed]
-        write_down([event.extra["payload"] for event in events], "served_streamed")
+        orders = [event.extra["payload"] for event in events]
+        write_down(orders, "served_streamed")
 
     serve_streamed()
 # [/streamed]

@@ -43,12 +43,14 @@ with DAG("serve_nine", schedule=nine, **OPTIONS):
     def serve_one(triggering_asset_events):
         """Read what this run was given; what is no order makes it fail."""
         events = triggering_asset_events[nine]
-        return [json.loads(event.extra["payload"])["cups"] for event in events]
+        orders = [json.loads(event.extra["payload"]) for event in events]
+        return [order["cups"] for order in orders]
 
     def dead_letters():
         """Yield the messages of a run that could not serve them."""
         for event in get_current_context()["triggering_asset_events"][nine]:
-            letter = {"reason": "serve_one failed", "value": event.extra["payload"]}
+            value = event.extra["payload"]
+            letter = {"reason": "serve_one failed", "value": value}
             yield "serve_nine", json.dumps(letter)
 
     bury = ProduceToTopicOperator(
@@ -61,8 +63,8 @@ with DAG("serve_nine", schedule=nine, **OPTIONS):
 
     @task
     def admit():
-        """Fail: a run is what its last task is; a buried order is not served."""
-        raise AirflowFailException("Not served; its message is on nine-dead.")
+        """Fail: a run is what its last task is, and this one served nothing."""
+        raise AirflowFailException("not served: see the topic nine-dead")
 
     serve_one() >> bury >> admit()
 # [/nine]

@@ -75,9 +75,9 @@ class CarefulTrigger(KafkaSharedStreamTrigger):
 class CarefulProducer(KafkaSharedStreamProducer):
     """Writes beside a dead letter why it is one, and where it came from.
 
-    The provider's own (2.1.0) re-sends key and value alone, and does not ask
-    whether the broker took them. The method is private to the provider: look
-    at it again with each of its releases.
+    The provider's own (2.1.0) re-sends key and value alone, and does not
+    ask whether the broker took them. The method is private to the provider:
+    look at it again with each of its releases.
     """
 
     def _send_to_dlq(
@@ -110,7 +110,7 @@ class CarefulProducer(KafkaSharedStreamProducer):
                 on_delivery=delivered,
             )
         self._dlq_producer.flush()
-        if refused:  # raised: no offset is committed, the message comes again
+        if refused:  # no offset is committed; the message comes again
             message = f"{topic} did not take {len(refused)}: {refused[0]}"
             raise RuntimeError(message)
 
