@@ -104,6 +104,8 @@ nb_execution_raise_on_error = True
 nb_merge_streams = True
 
 # Look.
+# An included part of a file begins and ends with its marks' blank lines.
+highlight_options = {"python": {"stripnl": True}}
 html_theme = "sphinx_book_theme"
 html_title = WORDS["title"]
 html_static_path = ["book/_static"]

@@ -24,18 +24,9 @@ LABS = Path(__file__).parents[2] / "labs"
 COUNTED = LABS / "06-delivery-and-collapse" / "chaos.json"
 SOURCES = sorted(LABS.glob("[0-9][0-9]-*/lab.toml"))
 WITHOUT = LABS / "labkit" / "brokers" / "without.toml"
+CATALOGUE = LABS / "labkit" / "i18n" / "catalogue.toml"
 
-FAULTS = {
-    "none": {"en": "nothing goes wrong", "zh-TW": "什麼都沒壞"},
-    "kill-triggerer": {"en": "the triggerer is killed and started again", "zh-TW": "觸發者被殺掉，再重新啟動"},
-    "lose-triggerer": {"en": "one of two triggerers is killed for good", "zh-TW": "兩個觸發者，有一個一去不回"},
-    "freeze-triggerer": {"en": "the triggerer stands still for 45 s", "zh-TW": "觸發者凍住 45 秒"},
-    "stop-broker": {"en": "the broker is away for 10 s", "zh-TW": "訊息代理停 10 秒"},
-    "cut-database": {"en": "the write's connection is cut", "zh-TW": "寫入的連線被切斷"},
-    "kill-scheduler": {"en": "the scheduler is killed and started again", "zh-TW": "排程器被殺掉，再重新啟動"},
-    "duplicate": {"en": "the producer sends a message twice", "zh-TW": "生產者把同一則送了兩次"},
-    "poison": {"en": "a message is no JSON", "zh-TW": "有一則不是 JSON"},
-}
+FAULTS: dict[str, dict[str, str]] = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))["fault"]
 """The faults in the order of `labkit.chaos.FAULTS`, and what each does, for as long as `labkit.chaos.LASTS` says."""
 WORDS = {
     "en": {
@@ -134,12 +125,18 @@ def verdicts(row: dict[str, Any], lang: str) -> list[tuple[str, str]]:
     return found or [("ok", WORDS[lang]["ok"])]
 
 
+def _with_code(text: str) -> list[nodes.Node]:
+    """Return text in which what stands between backticks is code: there, a quotation mark stays what it is."""
+    pieces = enumerate(text.split("`"))
+    return [nodes.literal("", piece) if place % 2 else nodes.Text(piece) for place, piece in pieces if piece]
+
+
 class ChaosTable(SphinxDirective):
     """The cards; it takes no argument and has no body."""
 
     def run(self) -> list[nodes.Node]:
         """Return the cards."""
-        for file in (COUNTED, WITHOUT, *SOURCES):
+        for file in (COUNTED, WITHOUT, CATALOGUE, *SOURCES):
             self.env.note_dependency(str(file))
         try:
             cards = load()
@@ -151,7 +148,7 @@ class ChaosTable(SphinxDirective):
         lang = self.config.book_lang
         words = WORDS[lang]
         head = nodes.paragraph("", "", nodes.literal("", one.name), classes=["chaos-source"])
-        about = nodes.paragraph("", "", nodes.inline("", one.title[lang]), classes=["chaos-about"])
+        about = nodes.paragraph("", "", *_with_code(one.title[lang]), classes=["chaos-about"])
         list_ = nodes.bullet_list("", classes=["chaos-faults"])
         for fault in FAULTS:
             if fault in one.rows:

@@ -29,12 +29,14 @@ class Step:
         title: What holds when it is done, by language.
         hints: From a nudge to the answer, by language.
         exercise: Whether the learner writes code for it; such steps fail until then.
+        acts: Whether its check does something to the stack, such as sending messages, and does not only look.
     """
 
     id: str
     title: Mapping[str, str]
     hints: Mapping[str, list[str]]
     exercise: bool = False
+    acts: bool = False
 
 
 @dataclass(frozen=True)
@@ -347,7 +349,8 @@ class _Reader:
             if not self.texts(hints, code, f"{at}.hints."):
                 raise self.wrong(f"{at}.hints.{code}", "list[str]")
         title = self.both(row, "title", str, f"{at}.")
-        return Step(self.need(row, "id", str, f"{at}."), title, hints, bool(row.get("exercise")))
+        flags = (self.need({key: False, **row}, key, bool, f"{at}.") for key in ("exercise", "acts"))
+        return Step(self.need(row, "id", str, f"{at}."), title, hints, *flags)
 
     def racer(self, row: Any, position: int) -> Racer:
         at = f"racers[{position}]"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from labkit import paths
@@ -121,12 +122,12 @@ def _spoken(role: re.Match[str], page: Path, language: Language) -> str:
 
 
 def _included(source: str, options: dict[str, str]) -> str:
-    """Return the part of a file between the two marks that `literalinclude` was given."""
+    """Return the part of a file between the two marks that `literalinclude` was given, moved to the left margin."""
     if mark := options.get("start-after"):
         source = source.partition(mark)[2].partition("\n")[2]
     if mark := options.get("end-before"):
         source = source.partition(mark)[0]
-    return source.strip("\n")
+    return textwrap.dedent(source).strip("\n")
 
 
 def _directive(name: str, argument: str, body: list[str], page: Path, language: Language) -> Iterator[str]:

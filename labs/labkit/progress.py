@@ -37,8 +37,21 @@ def next_hint(lab: str, step: str, count: int) -> int:
     return due
 
 
+def note(lab: str, step: str, *, passed: bool) -> None:
+    """Remember what `verify` found of a step."""
+    table = _load()
+    table.setdefault("passed", {}).setdefault(lab, {})[step] = passed
+    _save(table)
+
+
+def passed(lab: str, step: str) -> bool:
+    """Tell whether a step was done when `verify` last looked."""
+    return bool(_load().get("passed", {}).get(lab, {}).get(step, False))
+
+
 def forget(lab: str) -> None:
     """Begin a lab anew."""
     table = _load()
-    table.get("hints", {}).pop(lab, None)
+    for kind in ("hints", "passed"):
+        table.get(kind, {}).pop(lab, None)
     _save(table)

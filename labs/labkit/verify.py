@@ -46,6 +46,16 @@ class NotYet(Exception):  # noqa: N818  not an error: a step that is still to be
         super().__init__(en)
 
 
+class TooBusy(NotYet):
+    """Raised by a check that this machine is too busy for: it says nothing of what the learner did."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            en="The scheduler was slow just now; your code was not judged. Run this again.",
+            zh_tw="排程器剛才太慢，還沒檢查到你的程式。請再執行一次。",
+        )
+
+
 def module(lab: Lab) -> ModuleType:
     """Return a lab's `verify.py`.
 
@@ -125,7 +135,7 @@ def check(lab: Lab, metadata: Metadata, *, only: str | None = None, log: Iterabl
             continue
         function: Callable[[Metadata, Lab], None] = getattr(checks, step.id.replace("-", "_"))
         try:
-            function(metadata, lab)
+            _judge(function, metadata, lab)
         except NotYet as reason:
             text = in_language(reason.text)
             if failures:
@@ -147,6 +157,16 @@ def _unimported(failures: Iterable[ImportFailure]) -> str:
     """Return a sentence about files that Airflow could not import: where, why, and what to do."""
     told = (_advised(f"{one.file}{f':{one.line}' if one.line else ''}: {one.reason}", one.reason) for one in failures)
     return t("verify.import_error", reason="; ".join(told))
+
+
+def _judge(function: Callable[[Metadata, Lab], None], metadata: Metadata, lab: Lab) -> None:
+    """Ask a step's function; where a part could not be held still for it, there is no verdict."""
+    try:
+        function(metadata, lab)
+    except LabError as error:
+        if error.key != "stack.not_held":
+            raise
+        raise TooBusy from error
 
 
 def _advised(told: str, error: str) -> str:

@@ -194,6 +194,11 @@ def test_what_a_crash_does_not_lose_is_late(fault: str) -> None:
     assert all(row["late"] for scheme, row in cells(fault).items() if scheme not in FORGETFUL)
 
 
+def test_a_triggerer_that_signs_off_need_not_be_missed_first() -> None:
+    late = {scheme for scheme, row in cells("cut-database").items() if row["late"] and not row["lost"]}
+    assert late == {"shared-plain", "sqs-kept"}
+
+
 def test_what_is_lost_never_was_in_airflow() -> None:
     lost = CELLS["kafka", "kill-triggerer"]
     assert lost["published"] - lost["events"] == 1

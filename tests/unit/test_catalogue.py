@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import opencc
 import pytest
 
-from labkit import cli, i18n, paths
+from labkit import chaos, cli, i18n, paths
 from labkit.stack import PartState
 from labkit.trace import STAGES
 
@@ -46,6 +46,7 @@ def dynamic() -> dict[str, set[str]]:
         "trace.{}": {f"trace.{name}" for name in STAGES},
         "events.{}": {f"events.{name}" for name in DAG_RUN_STATES},
         "json.{}": {f"json.{name}" for name in ("array", "string", "number", "boolean", "null")},
+        "fault.{}": {f"fault.{name}" for name in chaos.FAULTS},
         "status.{}": {f"status.{name}" for name in get_args(PartState)},
     }
 

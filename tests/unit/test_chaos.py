@@ -275,9 +275,22 @@ def tried(record: cells.Record, monkeypatch: pytest.MonkeyPatch) -> Tried:
     monkeypatch.setattr(chaos, "run", found.run)
     monkeypatch.setattr(cells, "Record", lambda: type(record)(record.file))
     monkeypatch.setattr(session, "current", object)
-    monkeypatch.setattr(session, "having", lambda _, **__: object())
+    monkeypatch.setattr(session, "having", lambda *_, **__: object())
     monkeypatch.setattr(session, "wait_for_interface", lambda _: None)
     return found
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_the_help_lists_every_source_and_every_fault_with_what_it_is(
+    language: i18n.Language, lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    told = lab("chaos", "--help", "--lang", language)
+    assert told.code == 0
+    heads = {line.split()[0] for line in told.out.splitlines() if line.startswith("  ") and line.split()}
+    assert {target.name for _, target in config.targets()} | set(chaos.FAULTS) <= heads
+    assert i18n.catalogue()["fault.kill-scheduler"][language] in told.out
+    assert 'MessageQueueTrigger(scheme="kafka")' in told.out
 
 
 def test_all_does_what_is_missing_and_again_does_everything(tried: Tried, lab: Callable[..., Outcome]) -> None:

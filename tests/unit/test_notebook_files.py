@@ -57,6 +57,16 @@ def test_of_code_that_a_page_includes_in_part_only_that_part_is_put_in() -> None
     assert "# [" not in shown
 
 
+def test_code_of_a_class_begins_at_the_left_margin() -> None:
+    text = (
+        "```{literalinclude} ../../../labs/06-delivery-and-collapse/exercise/label_feed.py\n:language: python\n"
+        ':dedent:\n:start-after: "# [run]"\n:end-before: "# [/run]"\n```'
+    )
+    shown = plain(text)
+    assert shown.startswith("```python\nasync def run(")
+    assert shown.endswith("commit([message])\n```")
+
+
 def test_a_link_to_a_page_becomes_its_title() -> None:
     assert plain("See {doc}`../chapters/03-asset-watchers`.") == 'See "Asset watchers".'
     assert plain("看{doc}`../chapters/03-asset-watchers`。", "zh-TW") == "看「資源監看器」。"

@@ -29,6 +29,19 @@ def test_a_lab_begun_anew_begins_with_the_first_hint() -> None:
     assert progress.next_hint("04-y", "run", 3) == 1
 
 
+def test_what_verify_found_is_remembered_until_the_lab_is_begun_anew() -> None:
+    assert not progress.passed("03-x", "run")
+    progress.note("03-x", "run", passed=True)
+    progress.next_hint("03-x", "run", 3)
+    assert progress.passed("03-x", "run")
+    assert not progress.passed("04-y", "run")
+    progress.note("03-x", "run", passed=False)
+    assert not progress.passed("03-x", "run")
+    progress.note("03-x", "run", passed=True)
+    progress.forget("03-x")
+    assert not progress.passed("03-x", "run")
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe", b"null"])
 def test_a_broken_file_is_begun_anew(content: bytes) -> None:
     paths.STATE.mkdir()

@@ -13,11 +13,12 @@ from tea_burst.careful import CarefulTrigger
 # [watcher]
 careful = CarefulTrigger(
     topics=["careful"],
-    kafka_config_id="kafka_careful",  # a consumer group that no other watcher has, and enable.auto.commit=false
+    kafka_config_id="kafka_careful",  # a group of its own
     poll_timeout=0.05,
     dlq_topic="careful-dead",
 )
-orders = Asset("careful_orders", watchers=[AssetWatcher("careful", trigger=careful)])
+watcher = AssetWatcher("careful", trigger=careful)
+orders = Asset("careful_orders", watchers=[watcher])
 # [/watcher]
 
 # [consumer]
@@ -28,8 +29,11 @@ TABLE = """
         served_at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
 """
-SERVE = "INSERT INTO served_once (order_id, event_at) VALUES (%s, %s) ON CONFLICT (order_id) DO NOTHING"
-OVERLAP = timedelta(minutes=1)  # of two events, the earlier one may be committed later
+SERVE = """
+    INSERT INTO served_once (order_id, event_at) VALUES (%s, %s)
+    ON CONFLICT (order_id) DO NOTHING
+"""
+OVERLAP = timedelta(minutes=1)  # an earlier event may be committed later
 
 with DAG(
     "serve_once",
@@ -43,15 +47,19 @@ with DAG(
 
     @task(inlets=[orders])
     def serve(inlet_events):
-        """Serve every order that has an event and has not been served; a run is but a wake-up call."""
-        # One transaction: either all of it is done, or the next try finds everything as it was.
-        with closing(PostgresHook("delivery_shop").get_conn()) as shop, shop, shop.cursor() as cursor:
+        """Serve every order that has an event and has not been served."""
+        connection = closing(PostgresHook("delivery_shop").get_conn())
+        # `shop` is one transaction: all of it is done, or the next try finds
+        # everything as it was.
+        with connection as shop, shop, shop.cursor() as cursor:
             cursor.execute(TABLE)
             cursor.execute("SELECT max(event_at) FROM served_once")
             newest = cursor.fetchone()[0]
             events = inlet_events[orders]
+            if newest:
+                events = events.after((newest - OVERLAP).isoformat())
             served = []
-            for event in events.after((newest - OVERLAP).isoformat()) if newest else events:
+            for event in events:
                 order = json.loads(event.extra["payload"])["order_id"]
                 cursor.execute(SERVE, [order, event.timestamp])
                 if cursor.rowcount:  # 0 where it has been served before

@@ -13,15 +13,22 @@ OPTIONS = {"catchup": False, "is_paused_upon_creation": True, "tags": ["lab-06"]
 FOLDER = Path(__file__).parents[3] / "work" / "06-delivery-and-collapse" / "slips"
 
 # [streamed]
-streaming = KafkaSharedStreamTrigger(topics=["streamed"], kafka_config_id="kafka_streamed", poll_timeout=0.05)
-streamed = Asset("streamed_orders", watchers=[AssetWatcher("streamed", trigger=streaming)])
+streaming = KafkaSharedStreamTrigger(
+    topics=["streamed"],
+    kafka_config_id="kafka_streamed",
+    poll_timeout=0.05,
+)
+stream_watcher = AssetWatcher("streamed", trigger=streaming)
+streamed = Asset("streamed_orders", watchers=[stream_watcher])
 
 with DAG("serve_streamed", schedule=streamed, **OPTIONS):
 
     @task
     def serve_streamed(triggering_asset_events):
         """Serve what this run was given."""
-        write_down([event.extra["payload"] for event in triggering_asset_events[streamed]], "served_streamed")
+        events = triggering_asset_events[streamed]
+        orders = [event.extra["payload"] for event in events]
+        write_down(orders, "served_streamed")
 
     serve_streamed()
 # [/streamed]

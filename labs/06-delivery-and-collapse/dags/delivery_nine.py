@@ -28,20 +28,30 @@ with DAG("send_nine", schedule=None, **OPTIONS):
     ProduceToTopicOperator(task_id="send", kafka_config_id="kafka_nine", topic="nine", producer_function=nine_messages)
 
 # [nine]
-one_message = MessageQueueTrigger(scheme="kafka", topics=["nine"], kafka_config_id="kafka_nine", poll_timeout=0.05)
-nine = Asset("nine_orders", watchers=[AssetWatcher("nine", trigger=one_message)])
+one_message = MessageQueueTrigger(
+    scheme="kafka",
+    topics=["nine"],
+    kafka_config_id="kafka_nine",
+    poll_timeout=0.05,
+)
+nine_watcher = AssetWatcher("nine", trigger=one_message)
+nine = Asset("nine_orders", watchers=[nine_watcher])
 
 with DAG("serve_nine", schedule=nine, **OPTIONS):
 
     @task(retries=2, retry_delay=timedelta(seconds=1))
     def serve_one(triggering_asset_events):
-        """Read what this run was given; an order that is none makes it fail, again and again."""
-        return [json.loads(event.extra["payload"])["cups"] for event in triggering_asset_events[nine]]
+        """Read what this run was given; what is no order makes it fail."""
+        events = triggering_asset_events[nine]
+        orders = [json.loads(event.extra["payload"]) for event in events]
+        return [order["cups"] for order in orders]
 
     def dead_letters():
         """Yield the messages of a run that could not serve them."""
         for event in get_current_context()["triggering_asset_events"][nine]:
-            yield "serve_nine", json.dumps({"reason": "serve_one failed", "value": event.extra["payload"]})
+            value = event.extra["payload"]
+            letter = {"reason": "serve_one failed", "value": value}
+            yield "serve_nine", json.dumps(letter)
 
     bury = ProduceToTopicOperator(
         task_id="bury",
@@ -53,8 +63,8 @@ with DAG("serve_nine", schedule=nine, **OPTIONS):
 
     @task
     def admit():
-        """Fail: a run is what its last task is, and burying an order is not serving it."""
-        raise AirflowFailException("The order was not served. Its message is on nine-dead.")
+        """Fail: a run is what its last task is, and this one served nothing."""
+        raise AirflowFailException("not served: see the topic nine-dead")
 
     serve_one() >> bury >> admit()
 # [/nine]

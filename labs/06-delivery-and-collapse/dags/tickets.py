@@ -66,25 +66,29 @@ with DAG("mend_spacing", schedule=spaced, **OPTIONS):
 # [/spacing]
 
 # [drain]
-OVERLAP = timedelta(minutes=1)  # of two events, the earlier one may be committed later
+OVERLAP = timedelta(minutes=1)  # an earlier event may be committed later
 
 still_one_by_one = OneByOneTrigger(["tickets-drain"], "kafka_tickets_drain")
-drained = Asset("tickets_drained", watchers=[AssetWatcher("drained", trigger=still_one_by_one)])
+still_watching = AssetWatcher("drained", trigger=still_one_by_one)
+drained = Asset("tickets_drained", watchers=[still_watching])
 
 with DAG("mend_drain", schedule=drained, max_active_runs=1, **OPTIONS):
 
     @task(inlets=[drained])
     def handle_all(inlet_events, asset_state_store):
-        """Take the run for a wake-up call: handle every event that has not been handled."""
+        """Take the run for a wake-up call, and handle every new event."""
         done = asset_state_store.get("done") or {"since": None, "ids": []}
         events = inlet_events[drained]
-        there = list(events.after(done["since"]) if done["since"] else events)
-        numbers = [number(event.extra["payload"]) for event in there if event.id not in done["ids"]]
-        if numbers:  # else the run before has been here first
+        if done["since"]:
+            events = events.after(done["since"])
+        there = list(events)
+        new = [event for event in there if event.id not in done["ids"]]
+        if new:  # else the run before has been here first
             since = there[-1].timestamp - OVERLAP
             ids = [event.id for event in there if event.timestamp >= since]
-            asset_state_store.set("done", {"since": since.isoformat(), "ids": ids})
-        return numbers
+            done = {"since": since.isoformat(), "ids": ids}
+            asset_state_store.set("done", done)
+        return [number(event.extra["payload"]) for event in new]
 
     handle_all()
 # [/drain]

@@ -27,7 +27,7 @@ class LabelTrigger(BaseEventTrigger):
 
     # [run]
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """TODO: some labels are never printed. Mend it here, or in the Dag, or in both."""
+        """TODO: some labels are never printed. Mend it here or in the Dag."""
         await self._feed.open()
         while True:
             for message in await self._feed.take(most=100, patience=0.5):

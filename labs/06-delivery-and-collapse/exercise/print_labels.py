@@ -17,8 +17,8 @@ with DAG("print_labels", schedule=labels, catchup=False, is_paused_upon_creation
     @task
     def print_them(triggering_asset_events):
         """Return the labels that were printed."""
-        payloads = [event.extra["payload"] for event in triggering_asset_events[labels]]
-        return [json.loads(text)["label"] for text in payloads]
+        events = triggering_asset_events[labels]
+        return [json.loads(event.extra["payload"])["label"] for event in events]
 
     # [/print]
 

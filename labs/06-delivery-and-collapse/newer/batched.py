@@ -5,7 +5,10 @@ from __future__ import annotations
 from airflow.sdk import DAG, Asset, AssetTriggeredTimetable, task
 
 # [batched]
-together = AssetTriggeredTimetable(assets=Asset("rule_batched"), batch_asset_events=True)
+together = AssetTriggeredTimetable(
+    assets=Asset("rule_batched"),
+    batch_asset_events=True,
+)
 
 with DAG("rule_batched", schedule=together, catchup=False, tags=["lab-06"]):
     # [/batched]

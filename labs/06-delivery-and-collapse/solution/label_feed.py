@@ -31,7 +31,7 @@ class LabelTrigger(BaseEventTrigger):
 
     # [run]
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Take all there is, tell it in one event, and leave the scheduler time before the next."""
+        """Take all there is, tell it in one event, and pause."""
         await self._feed.open()
         while True:
             messages = await self._feed.take(most=500, patience=0.5)

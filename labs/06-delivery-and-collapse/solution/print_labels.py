@@ -17,8 +17,9 @@ with DAG("print_labels", schedule=labels, catchup=False, is_paused_upon_creation
     @task
     def print_them(triggering_asset_events):
         """Return the labels that were printed."""
-        lists = [event.extra["payload"] for event in triggering_asset_events[labels]]
-        return [json.loads(text)["label"] for texts in lists for text in texts]
+        events = triggering_asset_events[labels]
+        texts = [text for event in events for text in event.extra["payload"]]
+        return [json.loads(text)["label"] for text in texts]
 
     # [/print]
 

@@ -6,7 +6,6 @@ the same in 3.4.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from labkit.airflow.metadata import Metadata
+
+HOLDING = 60.0
+"""Seconds within which a part has to come to a moment at which it has no transaction open."""
+OTHERS = 2.0
+"""Seconds that transactions have to end. While a part is held, those of others do, and one of its own does not."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +123,27 @@ def stop_between(metadata: Metadata, suspend: Callable[[], object], resume: Call
         resume: Lets it go on.
 
     Raises:
-        TimeoutError: It is never between two transactions; it stands still.
+        TimeoutError: It was never between two transactions for as long as `HOLDING`.
     """
-    for _ in range(20):
+
+    def is_still() -> bool:
         suspend()
         # Others end theirs; one of what stands still would stay.
         begun = open_transactions(metadata)
-        with contextlib.suppress(TimeoutError):
-            until(lambda: not begun & open_transactions(metadata), seconds=3, pause=0.05)  # noqa: B023  asked at once
-            return
+        if await_end(metadata, begun, OTHERS):
+            return True
         resume()
-    raise TimeoutError
+        # It stood still in the middle of one. Held again at once, it would still be there: on a busy machine it has
+        # not had a core in the meantime.
+        await_end(metadata, begun, OTHERS)
+        return False
+
+    until(is_still, seconds=HOLDING, pause=0.02)
+
+
+def await_end(metadata: Metadata, transactions: set[tuple[int, object]], seconds: float) -> bool:
+    """Wait until none of these transactions is open any more, or some seconds; tells which."""
+    try:
+        return bool(until(lambda: not transactions & open_transactions(metadata), seconds=seconds, pause=0.05))
+    except TimeoutError:
+        return False

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from labkit import cells, chaos, session
 from labkit.cli import Command, Range
-from labkit.config import in_language
+from labkit.config import in_language, targets
 from labkit.errors import LabError, usage_error
 from labkit.i18n import listed, t
 from labkit.ui import console, step
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labkit.cells import Cell
+    from labkit.config import Target
     from labkit.stack import Stack
 
 PHASES = {
@@ -46,7 +47,24 @@ COLUMNS = {
 """The columns that are numbers, and what people read."""
 
 
-@click.command("chaos", cls=Command)
+def _about(target: Target) -> str:
+    """Return what a source is; a terminal shows no code."""
+    return str(in_language(target.title)).replace("`", "")
+
+
+class _Chaos(Command):
+    """Its help tells what there is to name."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the sources and the faults."""
+        super().format_options(ctx, formatter)
+        with formatter.section(t("chaos.sources")):
+            formatter.write_dl([(one.name, _about(one)) for _, one in targets()])
+        with formatter.section(t("chaos.faults")):
+            formatter.write_dl([(name, t(f"fault.{name}")) for name in chaos.FAULTS])
+
+
+@click.command("chaos", cls=_Chaos)
 @click.argument("scheme", required=False)
 @click.argument("fault", type=click.Choice([*chaos.FAULTS, "all"]), metavar="[FAULT]", required=False)
 @click.option("--all", "table", is_flag=True, default=False)
@@ -78,7 +96,7 @@ def command(  # noqa: PLR0913  what people may say
         click.echo(encoder.dumps([one.row for one in outcomes], indent=2))
     elif not table:
         _show(outcomes)
-        console.print(f"[dim]{chosen[0].target.name}: {in_language(chosen[0].target.title)}[/]")
+        console.print(f"[dim]{chosen[0].target.name}: {_about(chosen[0].target)}[/]")
         console.print(f"[dim]{t('chaos.note', seconds=f'{chaos.LATE:.0f}')}[/]")
 
 
@@ -173,6 +191,6 @@ def _show(outcomes: list[chaos.Outcome]) -> None:
         table.add_column(t(key), justify="right", no_wrap=True)
     table.add_column(t("chaos.longest"), justify="right", no_wrap=True)
     for one in outcomes:
-        longest = "" if one.longest is None else f"{one.longest:.1f} s"
+        longest = "" if one.longest is None else t("chaos.seconds", seconds=f"{one.longest:.1f}")
         table.add_row(one.fault, *(str(getattr(one, name)) for name in COLUMNS), longest)
     console.print(table)

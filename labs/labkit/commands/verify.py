@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from labkit import session, verify
+from labkit import progress, session, verify
 from labkit.cli import Command
 from labkit.config import in_language
 from labkit.config import lab as find
@@ -30,6 +30,7 @@ def command(lab: str | None, step: str | None) -> None:
             console.print(f"[bold]{one.id} {in_language(one.title)}[/]")
             for row in verify.check(one, metadata, only=step, log=stack.log("triggerer")):
                 passed = passed and row.passed
+                progress.note(one.name, row.step.id, passed=row.passed)
                 mark = "[green]✓[/]" if row.passed else "[red]✗[/]"
                 console.print(f"  {mark} {in_language(row.step.title)}  [dim]{row.step.id}[/]", soft_wrap=True)
                 if not row.passed:

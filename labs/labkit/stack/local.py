@@ -402,17 +402,18 @@ class LocalStack:
         wait for them.
 
         Raises:
-            LabError: The part does not run, or is never between two transactions.
+            LabError: The part does not run, or was never between two transactions (`stack.not_held`).
         """
         process = owned.find(self.state, self._process(part))
         if process is None:
             raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
         with self.metadata() as database:
             try:
-                queueing.stop_between(database, process.suspend, process.resume)
+                try:
+                    queueing.stop_between(database, process.suspend, process.resume)
+                except TimeoutError as error:
+                    raise LabError("stack.not_held", part=part, seconds=f"{queueing.HOLDING:.0f}") from error
                 yield
-            except TimeoutError as error:
-                raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part))) from error
             finally:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.resume()

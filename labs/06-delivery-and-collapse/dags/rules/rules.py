@@ -19,7 +19,7 @@ cream, rum = Asset("rule_cream"), Asset("rule_rum")
 RULES = {
     "rule_quick": Asset("rule_quick"),
     "rule_spaced": Asset("rule_spaced"),
-    "rule_slow": Asset("rule_slow"),  # with max_active_runs=1, and a task that takes its time
+    "rule_slow": Asset("rule_slow"),  # max_active_runs=1, and a slow task
     "rule_both": milk & tea,
     "rule_either": cream | rum,
     "rule_paused": Asset("rule_paused"),

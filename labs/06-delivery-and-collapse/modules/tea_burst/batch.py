@@ -38,10 +38,13 @@ class KafkaBatchTrigger(BaseEventTrigger):
         return f"{__name__}.KafkaBatchTrigger", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Take, tell, pause, commit: whoever dies before the commit reads the same messages again."""
+        """Take, tell, pause, commit.
+
+        Whoever dies before the commit reads the same messages again.
+        """
         await self._feed.open()
         while True:
-            messages = await self._feed.take(self.max_messages, patience=0.5)
+            messages = await self._feed.take(self.max_messages, 0.5)
             if messages:
                 yield TriggerEvent([text(message) for message in messages])
                 await asyncio.sleep(self.gap)

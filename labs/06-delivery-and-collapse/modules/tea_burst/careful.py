@@ -39,7 +39,8 @@ def complaint(value: bytes | None) -> str | None:
 class CarefulTrigger(KafkaSharedStreamTrigger):
     """Yields an event a message, and refuses those that cannot be used.
 
-    Kafka's offset is committed when the event is in Airflow's database, or the message on the dead-letter topic.
+    Kafka's offset is committed when the event is in Airflow's database,
+    or the message on the dead-letter topic.
     """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -47,7 +48,10 @@ class CarefulTrigger(KafkaSharedStreamTrigger):
         _, arguments = super().serialize()
         return f"{__name__}.CarefulTrigger", arguments
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(
+        self,
+        shared_stream: AsyncIterator[Any],
+    ) -> AsyncIterator[TriggerEvent]:
         """Tell good messages from bad ones."""
         async for value in shared_stream:
             if complaint(value):
@@ -56,7 +60,10 @@ class CarefulTrigger(KafkaSharedStreamTrigger):
                 yield TriggerEvent(value.decode())
 
     @classmethod
-    def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> KafkaSharedStreamProducer:
+    def create_shared_stream_producer(
+        cls,
+        kwargs: dict[str, Any],
+    ) -> KafkaSharedStreamProducer:
         """Return what reads the topic for all triggers that share it."""
         return CarefulProducer(**kwargs)
 
@@ -66,15 +73,21 @@ class CarefulTrigger(KafkaSharedStreamTrigger):
 
 # [producer]
 class CarefulProducer(KafkaSharedStreamProducer):
-    """Writes to the dead-letter topic why a message is there and where it came from.
+    """Writes beside a dead letter why it is one, and where it came from.
 
-    The provider's own (2.1.0) re-sends key and value alone, and does not ask whether the broker took them. The method
-    is private to the provider: look at it again with each of its releases.
+    The provider's own (2.1.0) re-sends key and value alone, and does not
+    ask whether the broker took them. The method is private to the provider:
+    look at it again with each of its releases.
     """
 
-    def _send_to_dlq(self, topic: str, payloads: list[KafkaBrokerPayload]) -> None:
+    def _send_to_dlq(
+        self,
+        topic: str,
+        payloads: list[KafkaBrokerPayload],
+    ) -> None:
         if self._dlq_producer is None:
-            self._dlq_producer = KafkaProducerHook(kafka_config_id=self.kafka_config_id).get_producer()
+            hook = KafkaProducerHook(kafka_config_id=self.kafka_config_id)
+            self._dlq_producer = hook.get_producer()
         refused: list[str] = []
 
         def delivered(error: Any, message: Any) -> None:
@@ -89,10 +102,16 @@ class CarefulProducer(KafkaSharedStreamProducer):
                 "partition": str(one.partition),
                 "offset": str(one.offset),
             }
-            self._dlq_producer.produce(topic, value=one.value, key=one.key, headers=headers, on_delivery=delivered)
+            self._dlq_producer.produce(
+                topic,
+                value=one.value,
+                key=one.key,
+                headers=headers,
+                on_delivery=delivered,
+            )
         self._dlq_producer.flush()
-        if refused:  # raised: the offset is not committed, and the message is read again
-            message = f"{topic} did not take {len(refused)} dead letters: {refused[0]}"
+        if refused:  # no offset is committed; the message comes again
+            message = f"{topic} did not take {len(refused)}: {refused[0]}"
             raise RuntimeError(message)
 
 

@@ -36,16 +36,16 @@ class FlushTrigger(BaseEventTrigger):
 
     # [run]
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Tell each message by itself; when none has come for a while, tell that."""
+        """Tell each message; when none has come for a while, tell that."""
         await self._feed.open()
-        told = None  # when the newest message was told, as long as no flush has followed it
+        told = None  # when the newest message was told; None once it is flushed
         while True:
             for message in await self._feed.take(most=100, patience=0.5):
                 yield TriggerEvent(text(message))
                 await self._feed.commit([message])
                 told = time.monotonic()
             if told is not None and time.monotonic() - told > self.quiet:
-                yield TriggerEvent(None)  # the flush: an event without a message
+                yield TriggerEvent(None)  # the flush: no message
                 told = None
 
     # [/run]

@@ -36,7 +36,7 @@ class SpacedTrigger(BaseEventTrigger):
 
     # [run]
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Take one, tell it, pause; those that wait meanwhile wait in Kafka."""
+        """Take one, tell it, pause; the others wait in Kafka."""
         await self._feed.open()
         while True:
             for message in await self._feed.take(most=1, patience=0.5):

@@ -337,10 +337,11 @@ class ComposeStack:
             container = self._container(part)
         with self.metadata() as database:
             try:
-                queueing.stop_between(database, container.pause, container.unpause)
+                try:
+                    queueing.stop_between(database, container.pause, container.unpause)
+                except TimeoutError as error:
+                    raise LabError("stack.not_held", part=part, seconds=f"{queueing.HOLDING:.0f}") from error
                 yield
-            except TimeoutError as error:
-                raise LabError("stack.part_failed", part=part) from error
             finally:
                 _go_on(container)
 
