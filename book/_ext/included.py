@@ -22,7 +22,7 @@ class Trim(SphinxTransform):
 
     default_priority = 500
 
-    def run(self, **_kwargs: object) -> None:
+    def apply(self, **_kwargs: object) -> None:
         """Rewrite the blocks."""
         for block in self.document.findall(nodes.literal_block):
             if "source" not in block:
