@@ -259,7 +259,7 @@ def test_the_third_counter_fails_as_it_comes_and_stands_everything_once_it_is_me
         running.lab("reset", "06", "--solution", "--yes")
         running.lab("restart", "triggerer")
         switch(paused=False)
-        until(lambda: "All done" in said(None), "verify to pass", 200, 1)
+        until(lambda: "This step is done" in said(None), "verify to pass", 200, 1)
     finally:
         running.lab("reset", "06", "--yes")
         switch(paused=True)

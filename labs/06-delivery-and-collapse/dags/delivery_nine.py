@@ -63,7 +63,7 @@ with DAG("serve_nine", schedule=nine, **OPTIONS):
 
     @task
     def admit():
-        """Fail: a run is what its last task is, and this one served nothing."""
+        """Fail: a run is what its last task is, and nothing was served."""
         raise AirflowFailException("not served: see the topic nine-dead")
 
     serve_one() >> bury >> admit()
