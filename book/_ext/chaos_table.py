@@ -7,6 +7,7 @@ source stands there with the reason.
 
 from __future__ import annotations
 
+import functools
 import json
 import tomllib
 from dataclasses import dataclass
@@ -26,8 +27,6 @@ SOURCES = sorted(LABS.glob("[0-9][0-9]-*/lab.toml"))
 WITHOUT = LABS / "labkit" / "brokers" / "without.toml"
 CATALOGUE = LABS / "labkit" / "i18n" / "catalogue.toml"
 
-FAULTS: dict[str, dict[str, str]] = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))["fault"]
-"""The faults in the order of `labkit.chaos.FAULTS`, and what each does, for as long as `labkit.chaos.LASTS` says."""
 WORDS = {
     "en": {
         "lost": "{lost} lost",
@@ -60,6 +59,13 @@ class ChaosError(Exception):
     """The counts are not what a table can be made of."""
 
 
+@functools.cache
+def faults() -> dict[str, dict[str, str]]:
+    """Return the faults in the order of `labkit.chaos.FAULTS`, and what each does for how long (`LASTS` there)."""
+    found: dict[str, dict[str, str]] = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))["fault"]
+    return found
+
+
 @dataclass(frozen=True)
 class Card:
     """A source of events.
@@ -79,7 +85,7 @@ class Card:
     @property
     def missing(self) -> list[str]:
         """The faults that make sense and were not tried."""
-        return [fault for fault in FAULTS if fault not in self.rows and fault not in self.without]
+        return [fault for fault in faults() if fault not in self.rows and fault not in self.without]
 
 
 def load(counted: Path = COUNTED) -> list[Card]:
@@ -101,7 +107,7 @@ def load(counted: Path = COUNTED) -> list[Card]:
         if name not in sources:
             msg = f"No lab.toml has a [[chaos]] called {name!r}; there are: {', '.join(sources)}."
             raise ChaosError(msg)
-        if fault not in FAULTS:
+        if fault not in faults():
             msg = f"{counted.name} has a fault {fault!r} that the table has no words for."
             raise ChaosError(msg)
         if lacking := {*COUNTS.values(), "longest"} - row.keys():
@@ -150,7 +156,7 @@ class ChaosTable(SphinxDirective):
         head = nodes.paragraph("", "", nodes.literal("", one.name), classes=["chaos-source"])
         about = nodes.paragraph("", "", *_with_code(one.title[lang]), classes=["chaos-about"])
         list_ = nodes.bullet_list("", classes=["chaos-faults"])
-        for fault in FAULTS:
+        for fault in faults():
             if fault in one.rows:
                 list_ += self._line(one.name, fault, verdicts(one.rows[fault], lang))
             elif fault in one.without:
@@ -181,7 +187,7 @@ class ChaosFaults(SphinxDirective):
         """Return the list."""
         words = WORDS[self.config.book_lang]
         list_ = nodes.bullet_list("")
-        for fault, about in FAULTS.items():
+        for fault, about in faults().items():
             text = nodes.Text(words["colon"] + about[self.config.book_lang])
             list_ += nodes.list_item("", nodes.paragraph("", "", nodes.literal("", fault), text))
         return [list_]

@@ -27,6 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / "book" / name, root / "book" / name)
     for name in ("conf.py", "requirements.lock", "book/glossary.yml"):
         shutil.copy2(ROOT / name, root / name)
+    (root / "labs").symlink_to(ROOT / "labs")  # extensions of other pages read there
     (root / "tests" / "ledger").mkdir(parents=True)
     for lang in LANGUAGES:
         tree = root / "book" / lang
