@@ -17,6 +17,7 @@ from tests.bench.brokers import record, search
 from tests.bench.brokers.bed import bed
 from tests.bench.brokers.contenders import BATCH, CONTENDERS, SINGLE
 from tests.bench.brokers.trial import even, jittered, poisson, taken_out
+from tests.bench.circumstances import circumstances
 from tests.bench.figures import Figure, console
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def brokers(asked: Asked) -> Iterator[Figure]:
         table: dict[str, Any] = {
             "provisional": asked.quick,
             "command": "./lab bench brokers" + (" --quick" if asked.quick else ""),
-            **record.circumstances(bench.stack),
+            **circumstances(bench.stack, record.PACKAGES),
             "rule": record.rule(
                 seconds=asked.pace.seconds, slow_seconds=asked.pace.slow_seconds, halvings=asked.pace.steps
             ),

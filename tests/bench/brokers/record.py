@@ -18,14 +18,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import os
-import platform
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from labkit import paths
 from tests.bench.brokers.trial import GROWTH, summary
@@ -33,7 +27,6 @@ from tests.bench.brokers.trial import GROWTH, summary
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labkit.stack.local import LocalStack
     from tests.bench.brokers.trial import Trial
 
 FILE = paths.ROOT / "book" / "broker-numbers.json"
@@ -44,27 +37,6 @@ PACKAGES = (
 )  # fmt: skip
 SHOWN = 60
 """How many single delays are kept for a chart."""
-
-
-def circumstances(stack: LocalStack) -> dict[str, Any]:
-    """Return where and with what is measured."""
-    with stack.metadata() as database:
-        server = database.rows("SHOW server_version")[0]["server_version"]
-    return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "cores": os.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        },
-        "versions": {
-            "airflow": metadata.version("apache-airflow"),
-            "python": platform.python_version(),
-            "kafka": stack.state.versions["kafka"],
-            "postgresql": str(server).split()[0],
-            **{name: metadata.version(name) for name in PACKAGES},
-        },
-    }
 
 
 def rule(**numbers: float) -> dict[str, float]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from labkit import paths
 from labkit.airflow.statements import Statements
+from tests.bench.circumstances import circumstances
 from tests.bench.figures import Figure, console
 from tests.bench.scale import fit, record, windows
 from tests.bench.scale.bed import bed
@@ -38,7 +39,7 @@ def scale(*, quick: bool = False, recording: bool = False) -> Iterator[Figure]:
     began = time.monotonic()
     measured: dict[str, Any] = {"idle": [], "loads": {}, "points": {}}
     with bed() as bench, Statements(bench.stack.state) as log:
-        measured["circumstances"] = record.circumstances(bench.stack)
+        measured["circumstances"] = circumstances(bench.stack)
         sizes = bench.table_sizes()
         for one in windows.LOADS_QUICK if quick else windows.LOADS:
             measured["loads"][one.name] = _load(bench, log, one)

@@ -16,14 +16,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import os
-import platform
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
-
-import psutil
 
 from labkit import paths
 from tests.bench.scale import fit
@@ -32,7 +26,6 @@ from tests.bench.scale.windows import POINTS, QUIET
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from labkit.stack.local import LocalStack
 
 FILE = paths.BOOK / "scale-numbers.json"
 COUNTED = (
@@ -45,26 +38,6 @@ TIMED = (
 )  # fmt: skip
 """Of a window, what is timed, and by what it has to be divided."""
 NAMED = ("family", "watchers", "interval", "dags")
-
-
-def circumstances(stack: LocalStack) -> dict[str, Any]:
-    """Return when, where and with what is measured."""
-    with stack.metadata() as database:
-        server = database.rows("SHOW server_version")[0]["server_version"]
-    return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "cores": os.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        },
-        "versions": {
-            "airflow": metadata.version("apache-airflow"),
-            "python": platform.python_version(),
-            "kafka": stack.state.versions["kafka"],
-            "postgresql": str(server).split()[0],
-        },
-    }
 
 
 def _part(measured: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
