@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from labkit import config, doctor, paths, session, site
+from labkit import scale as scaling
 from labkit.cli import Command
 from labkit.errors import usage_error
-from labkit.i18n import language, t
+from labkit.i18n import language, listed, t
 from labkit.stack import lanes
 from labkit.stack import state as states
 from labkit.trace import as_text
 from labkit.ui import console, journey_live, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from labkit.config import Lab
     from labkit.stack import Stack
@@ -28,31 +29,37 @@ if TYPE_CHECKING:
 @click.option("--no-site", is_flag=True)
 @click.option("--mock", is_flag=True)
 @click.option("--docker", is_flag=True)
-def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None:
+@click.option("--scale", metavar="PART=N")
+def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool, scale: str | None) -> None:
     """Start the stack."""
     if docker and mock:
         raise usage_error("start.docker_or_mock")
     labs = [config.lab(lab) if lab else config.main(config.labs())]
     with session.interruptible(), session.lock():
         state = states.load()
-        if state and state.ready and (stack := lanes.stack(state)).alive:
-            if docker and state.lane != "compose":
-                console.print(t("start.other_lane"))
-            elif set(state.known) >= {one.name for one in labs}:
-                for part in stack.always_on():
-                    stack.start_part(part)  # those that run are left alone
-                session.wait_for_interface(stack)
-                session.load(stack, labs)
-                console.print(t("start.already"))
-                _where_to_go(stack, labs, with_site=not no_site and site.is_built())
-                return
-            else:
-                console.print(t("start.other_lab"))
+        running = lanes.stack(state) if state and state.ready else None
+        running = running if running and running.alive else None
+        obstacle = _obstacle(running, labs, docker=docker) if running else ""
+        lane = running.state.lane if running and not obstacle else "compose" if docker else "local"
+        # Before anything happens: who asks for what there is not had better not lose what runs.
+        wanted = scaling.parse(scale, lane)
+        if running and not obstacle:
+            for part in running.always_on():
+                running.start_part(part)  # those that run are left alone
+            session.wait_for_interface(running)
+            session.load(running, labs)
+            console.print(t("start.already"))
+            _scale(running, wanted)
+            _where_to_go(running, labs, with_site=not no_site and site.is_built())
+            return
+        if obstacle:
+            console.print(t(obstacle))
         if state and (count := session.sweep()):
             console.print(t("start.swept", count=count))
         doctor.stop_if_hopeless()
         try:
             stack = _start(labs, mock=mock, docker=docker)
+            _scale(stack, wanted)
         except BaseException:
             # Ctrl-C, a closed terminal, a full disk: whatever it was, nothing stays.
             with step(t("start.cleaning")):
@@ -61,6 +68,20 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool) -> None
         if not no_site:
             site.build_for_start(config.main(labs).page)
         _where_to_go(stack, labs, with_site=not no_site and site.is_built())
+
+
+def _obstacle(running: Stack, labs: Sequence[Lab], *, docker: bool) -> str:
+    """Return the message that says why a running stack is not what is asked for; empty where it is."""
+    if docker and running.state.lane != "compose":
+        return "start.other_lane"
+    return "" if set(running.state.known) >= {one.name for one in labs} else "start.other_lab"
+
+
+def _scale(stack: Stack, wanted: Mapping[str, int]) -> None:
+    """Have as many of each part as was asked for; what was not asked for stays as it is."""
+    if wanted:
+        with step(t("scale.step", wanted=listed(f"{part}={number}" for part, number in wanted.items()))):
+            stack.scale(wanted)
 
 
 def _start(labs: Sequence[Lab], *, mock: bool, docker: bool) -> Stack:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from labkit.airflow.metadata import Metadata
@@ -99,6 +99,10 @@ class Stack(Protocol):
 
     def add_triggerer(self) -> None:
         """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already."""
+        ...
+
+    def scale(self, wanted: Mapping[str, int]) -> None:
+        """Have so many of each part that is named; harmless where there are. `scale.MOST` has what can be asked for."""
         ...
 
     def kill(self, part: str, *, for_good: bool = False) -> None:

@@ -256,6 +256,14 @@ class LocalStack:
             self.start_airflow(SECOND_TRIGGERER)
             self._wait_for(lambda: max(database.triggerers(), default=0) > newest, SECOND_TRIGGERER, timeout=60)
 
+    def scale(self, wanted: Mapping[str, int]) -> None:
+        """Have so many of each part that is named; harmless where there are."""
+        triggerers = wanted.get("triggerer")
+        if triggerers == 1:
+            self.stop_part(SECOND_TRIGGERER)  # gently: what it ran is free at once
+        elif triggerers:
+            self.add_triggerer()
+
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""
         if self.state.forked:

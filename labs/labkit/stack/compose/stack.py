@@ -30,7 +30,7 @@ from labkit.stack.parsing import parsed
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labkit.brokers import Broker
     from labkit.config import Lab
@@ -302,6 +302,14 @@ class ComposeStack:
             newest = max(database.triggerers(), default=0)
             project.up(self.state, [SECOND_TRIGGERER], profiles=[SECOND_TRIGGERER, "kafka"])
             until(lambda: max(database.triggerers(), default=0) > newest, seconds=60, pause=0.1)
+
+    def scale(self, wanted: Mapping[str, int]) -> None:
+        """Have so many of each part that is named; harmless where there are."""
+        triggerers = wanted.get("triggerer")
+        if triggerers == 1:
+            self.stop_part(SECOND_TRIGGERER)  # gently: what it ran is free at once
+        elif triggerers:
+            self.add_triggerer()
 
     # Faults -------------------------------------------------------------------------------------------------------
 
