@@ -26,6 +26,7 @@ CHECKOUT = PurePosixPath("/opt/lab")
 """Where containers see `labs/` and `work/`."""
 
 _BUNDLES = "LAB_BUNDLES"
+_TRIGGERERS = "LAB_TRIGGERER_OPTIONS"
 INSIDE = {"api-server": 8080, "postgres": 5432, "kafka": 9092, "redis": 6379, "aws": 5000}
 """Where the parts answer each other. From this machine they are reached by published ports."""
 
@@ -82,9 +83,19 @@ def seen(path: Path) -> PurePosixPath:
 
 def load(state: State) -> None:
     """Write down which bundles the dag-processor is to parse now; the rest stays as it is."""
+    _change(state, _BUNDLES, bundles(state))
+
+
+def set_capacity(state: State) -> None:
+    """Write down how many triggers a triggerer may run; the rest stays as it is."""
+    _change(state, _TRIGGERERS, f"--capacity {state.capacity}" if state.capacity else "")
+
+
+def _change(state: State, name: str, value: str) -> None:
+    """Write down one thing of those that the compose file leaves open."""
     lines = compose_file(state).read_text(encoding="utf-8").splitlines(keepends=True)
-    rest = "".join(line for line in lines if not line.startswith(f"{_BUNDLES}="))
-    write_private(compose_file(state), rest + _lines({_BUNDLES: bundles(state)}))
+    rest = "".join(line for line in lines if not line.startswith(f"{name}="))
+    write_private(compose_file(state), rest + _lines({name: value}))
 
 
 def bundles(state: State) -> str:
@@ -126,6 +137,7 @@ def compose(state: State, labs: Sequence[Lab], lab_image: str, user: int) -> dic
         "LAB_UID": str(user),
         "LAB_IMAGE_LAB": lab_image,
         _BUNDLES: bundles(state),
+        _TRIGGERERS: "",
         "LAB_TOPICS": " ".join(topic for lab in labs for topic in lab.topics),
         "LAB_POSTGRES_PASSWORD": state.database["password"],
         "LAB_REDIS_PASSWORD": state.redis_password,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 
 from labkit import __version__, config, paths
-from labkit.airflow import health, queueing, settings
+from labkit.airflow import health, jobs, queueing, settings
 from labkit.airflow.metadata import Metadata
 from labkit.brokers import moto
 from labkit.brokers.kafka import Kafka
@@ -25,7 +25,7 @@ from labkit.i18n import listed, t
 from labkit.stack import Part, desk, logs, owned, ports, supervisor
 from labkit.stack import state as states
 from labkit.stack.compose import engine, files, images, project
-from labkit.stack.local import DAG_PROCESSOR, SECOND_TRIGGERER, SERVED, temporary_folder
+from labkit.stack.local import DAG_PROCESSOR, GRACE, SECOND_TRIGGERER, SERVED, TRIGGERERS, temporary_folder
 from labkit.stack.parsing import parsed
 from labkit.waiting import until
 
@@ -239,7 +239,7 @@ class ComposeStack:
             supervisor.stop(self.state.folder, part)
         elif (found := engine.containers(self._project, part).get(part)) is not None:
             with engine.told():
-                found.stop(timeout=8)
+                found.stop(timeout=GRACE.get(part, 8))
 
     def restart(self, part: str) -> None:
         """Stop a part and start it again."""
@@ -248,7 +248,7 @@ class ComposeStack:
             supervisor.restart(self.state.folder, part)
             return
         with engine.told():
-            self._container(part).restart(timeout=8)
+            self._container(part).restart(timeout=GRACE.get(part, 8))
 
     def load(self, labs: Sequence[Lab]) -> None:
         """Have the Dags of more labs; returns when they have been parsed.
@@ -298,10 +298,8 @@ class ComposeStack:
         """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already."""
         if self._running(SECOND_TRIGGERER):
             return
-        with self.metadata() as database:
-            newest = max(database.triggerers(), default=0)
-            project.up(self.state, [SECOND_TRIGGERER], profiles=[SECOND_TRIGGERER, "kafka"])
-            until(lambda: max(database.triggerers(), default=0) > newest, seconds=60, pause=0.1)
+        project.up(self.state, [SECOND_TRIGGERER], profiles=[SECOND_TRIGGERER, "kafka"])
+        until(lambda: SECOND_TRIGGERER in self.triggerers(), seconds=60, pause=0.1)
 
     def scale(self, wanted: Mapping[str, int]) -> None:
         """Have so many of each part that is named; harmless where there are."""
@@ -310,6 +308,28 @@ class ComposeStack:
             self.stop_part(SECOND_TRIGGERER)  # gently: what it ran is free at once
         elif triggerers:
             self.add_triggerer()
+
+    def set_capacity(self, most: int | None) -> None:
+        """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it."""
+        self.state.capacity = most or 0
+        states.save(self.state)
+        files.set_capacity(self.state)
+        running = [name for name in TRIGGERERS if self._running(name)]
+        with self.metadata() as database:
+            newest = max(database.triggerers_began(), default=0)
+            project.up(self.state, running, profiles=[SECOND_TRIGGERER, "kafka"])
+            until(lambda: sum(job > newest for job in database.triggerers()) == len(running), seconds=60, pause=0.1)
+
+    def triggerers(self) -> dict[str, int]:
+        """Return the triggerers that run: part → job, as the metadata database knows them."""
+        found = engine.containers(self._project)
+        began = {
+            name: dt.datetime.fromisoformat(found[name].attrs["State"]["StartedAt"])
+            for name in TRIGGERERS
+            if name in found and found[name].status == "running"
+        }
+        with self.metadata() as database:
+            return jobs.matched(began, database.triggerers_began())
 
     # Faults -------------------------------------------------------------------------------------------------------
 
