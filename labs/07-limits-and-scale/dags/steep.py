@@ -17,7 +17,7 @@ class Steep(BaseOperator):
         trigger = TimeDeltaTrigger(timedelta(seconds=1))
         self.defer(trigger=trigger, method_name="pour")
 
-    def pour(self, context, event=None):  # noqa: ARG002
+    def pour(self, context, event=None):
         """Go on."""
 
 
