@@ -85,27 +85,30 @@ class Span:
     kind: str = ""
 
 
-def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), unit: str = "s") -> Drawing:
+def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), kinds: Sequence[str] = (), unit: str = "s") -> Drawing:
     """Return a lane for each name, from top to bottom in order of appearance, with bars in it.
 
     Args:
         spans: The bars; each kind has a colour of its own, named below the chart where there are several.
         marks: Moments to mark in all lanes, such as arrivals; seconds.
+        kinds: In which order the kinds take their colours, so that several charts have the same; others follow.
         unit: What the axis says.
     """
     lanes = list(dict.fromkeys(span.lane for span in spans))
-    kinds = list(dict.fromkeys(span.kind for span in spans))
+    found = dict.fromkeys([*kinds, *(span.kind for span in spans)])
+    colours = dict(zip(found, itertools.cycle(COLOURS), strict=False))
+    shown = [kind for kind in found if any(span.kind == kind for span in spans)]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.3 * len(lanes) + 1.1), layout="constrained")
         axes = _plain_axes(figure)
-        for kind, colour in zip(kinds, itertools.cycle(COLOURS), strict=False):
+        for kind in shown:
             chosen = [span for span in spans if span.kind == kind]
             axes.barh(
                 [lanes.index(span.lane) for span in chosen],
                 [span.end - span.begin for span in chosen],
                 left=[span.begin for span in chosen],
                 height=0.66,
-                color=colour,
+                color=colours[kind],
                 edgecolor=INK,
                 linewidth=0.4,
                 label=kind,
@@ -115,8 +118,8 @@ def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), unit: str = "s"
         axes.set_yticks(range(len(lanes)), lanes)
         axes.invert_yaxis()
         axes.set_xlabel(unit)
-        if len(kinds) > 1:
-            _legend(axes, len(kinds))
+        if len(shown) > 1:
+            _legend(axes, len(shown))
     return Drawing(figure)
 
 
