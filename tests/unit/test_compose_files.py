@@ -19,7 +19,7 @@ from labkit.errors import LabError
 from labkit.stack import lanes
 from labkit.stack.compose import files, images, offline
 from labkit.stack.compose.project import FILE
-from labkit.stack.local import AIRFLOW_PARTS, GRACE, SERVED, TRIGGERERS
+from labkit.stack.local import AIRFLOW_PARTS, SERVED
 from labkit.stack.state import State
 
 if TYPE_CHECKING:
@@ -214,24 +214,3 @@ def test_a_pinned_image_is_started_by_its_digest_and_a_stand_in_by_its_name(monk
     assert images.here(pinned) is None  # of that name, but not those bytes
     both[pinned.short] = "made here"
     assert images.reference(pinned) == pinned.short
-
-
-def test_a_triggerer_s_capacity_is_written_down_and_taken_back(
-    state: State, services: dict[str, dict[str, Any]]
-) -> None:
-    others = ["LAB_ROOT='/somewhere'", "LAB_TRIGGERER_OPTIONS=''", "LAB_RUN='/elsewhere'"]
-    files.write_private(files.compose_file(state), "\n".join(others) + "\n")
-    for capacity, option in ((4, "--capacity 4"), (0, "")):
-        state.capacity = capacity
-        files.set_capacity(state)
-        lines = files.compose_file(state).read_text(encoding="utf-8").splitlines()
-        assert [line for line in lines if "TRIGGERER" in line] == [f"LAB_TRIGGERER_OPTIONS='{option}'"]
-        assert {line for line in lines if "TRIGGERER" not in line} == {others[0], others[2]}, "all else stays"
-    for name in TRIGGERERS:
-        assert services[name]["command"].endswith("${LAB_TRIGGERER_OPTIONS}")
-        assert services[name]["stop_grace_period"] == f"{GRACE[name]}s", "it may wait out ten seconds"
-
-
-def test_a_triggerer_has_more_than_the_ten_seconds_that_airflow_may_wait() -> None:
-    assert GRACE.keys() == set(TRIGGERERS)
-    assert min(GRACE.values()) > 12
