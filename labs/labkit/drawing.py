@@ -95,13 +95,13 @@ def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), kinds: Sequence
         unit: What the axis says.
     """
     lanes = list(dict.fromkeys(span.lane for span in spans))
-    found = dict.fromkeys([*kinds, *(span.kind for span in spans)])
-    colours = dict(zip(found, itertools.cycle(COLOURS), strict=False))
-    shown = [kind for kind in found if any(span.kind == kind for span in spans)]
+    found = dict.fromkeys(span.kind for span in spans)
+    colours = dict(zip(dict.fromkeys([*kinds, *found]), itertools.cycle(COLOURS), strict=False))
+    kinds = [kind for kind in colours if kind in found]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.3 * len(lanes) + 1.1), layout="constrained")
         axes = _plain_axes(figure)
-        for kind in shown:
+        for kind in kinds:
             chosen = [span for span in spans if span.kind == kind]
             axes.barh(
                 [lanes.index(span.lane) for span in chosen],
@@ -118,8 +118,8 @@ def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), kinds: Sequence
         axes.set_yticks(range(len(lanes)), lanes)
         axes.invert_yaxis()
         axes.set_xlabel(unit)
-        if len(shown) > 1:
-            _legend(axes, len(shown))
+        if len(kinds) > 1:
+            _legend(axes, len(kinds))
     return Drawing(figure)
 
 
