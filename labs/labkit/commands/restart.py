@@ -8,7 +8,8 @@ from labkit import session
 from labkit.cli import Command
 from labkit.errors import USAGE, LabError
 from labkit.i18n import listed, t
-from labkit.stack.local import AIRFLOW_PARTS, ON_DEMAND
+from labkit.stack.lane import ON_DEMAND
+from labkit.stack.local import AIRFLOW_PARTS
 from labkit.ui import console, step
 from labkit.waiting import until
 

@@ -159,6 +159,13 @@ def service(container: Any) -> str:
     return str(container.labels[_SERVICE])
 
 
+def tail(container: Any, lines: int = 25) -> str:
+    """Return the end of what a container has written."""
+    with told():
+        words: bytes = container.logs(tail=lines)
+    return words.decode(errors="replace")
+
+
 def broken(project: str) -> Any:
     """Return the first container that keeps dying or has failed, None where there is none; one question, no more."""
     filters = {"label": f"{_PROJECT}={project}", "status": ["restarting", "exited", "dead"]}

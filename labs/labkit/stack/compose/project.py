@@ -31,15 +31,25 @@ def log_file(state: State) -> Path:
     return state.folder / "log" / "compose.log"
 
 
-def up(state: State, services: Iterable[str] = (), *, profiles: Iterable[str] = ()) -> None:
-    """Start services, all of the profiles' by default, and wait until they are healthy.
+def up(
+    state: State, services: Iterable[str] = (), *, profiles: Iterable[str] = (), alone: bool = False, wait: bool = True
+) -> None:
+    """Start services, all of the profiles' by default; those that run are left alone where nothing of them changed.
+
+    Args:
+        state: The stack.
+        services: Which.
+        profiles: With which profiles.
+        alone: Leave what they depend on as it is; what ran once, such as the migration, would run once more.
+        wait: Until they are healthy.
 
     Raises:
         LabError: One did not get there; the end of its log is in the details.
     """
-    wanted = list(services)
-    how = ["--detach", "--wait", "--wait-timeout", str(PATIENCE), "--no-build", "--pull", "never"]
-    if _run(state, profiles, "up", *how, *wanted):
+    how = ["--detach", "--no-build", "--pull", "never"]
+    how += ["--no-deps"] if alone else []
+    how += ["--wait", "--wait-timeout", str(PATIENCE)] if wait else []
+    if _run(state, profiles, "up", *how, *services):
         raise _why(state)
 
 
@@ -69,6 +79,5 @@ def _why(state: State) -> LabError:
         facts = container.attrs["State"]
         health = facts.get("Health", {}).get("Status", "")
         if facts["ExitCode"] or health == "unhealthy" or facts["Restarting"]:
-            words = container.logs(tail=25).decode(errors="replace")
-            return LabError("stack.part_failed", part=service, details=words)
+            return LabError("stack.part_failed", part=service, details=engine.tail(container))
     return LabError("docker.no_start", details=logs.tail(log_file(state)))

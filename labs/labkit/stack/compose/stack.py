@@ -15,19 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
-from labkit import __version__, config, paths
+from labkit import __version__, paths
 from labkit.airflow import health, queueing, settings
-from labkit.airflow.metadata import Metadata
-from labkit.brokers import moto
 from labkit.brokers.kafka import Kafka
 from labkit.errors import LabError
 from labkit.i18n import listed, t
 from labkit.stack import Part, desk, logs, owned, ports, supervisor
 from labkit.stack import state as states
 from labkit.stack.compose import engine, files, images, project
-from labkit.stack.local import DAG_PROCESSOR, SECOND_TRIGGERER, SERVED, temporary_folder
+from labkit.stack.lane import DAG_PROCESSOR, ON_DEMAND, SECOND_TRIGGERER, SERVED, Lane
+from labkit.stack.local import temporary_folder
 from labkit.stack.parsing import parsed
-from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,11 +40,10 @@ PORTS["postgres"] = 25432
 
 SERVICES = ("postgres", "kafka", "api-server", DAG_PROCESSOR, "triggerer", SECOND_TRIGGERER, "scheduler")
 """The parts that are containers, but for the servers on demand; in the order in which an event meets them."""
-ON_DEMAND = frozenset({desk.NOTEBOOK, SECOND_TRIGGERER, *SERVED})
 _DESK = (desk.SITE, desk.NOTEBOOK)
 
 
-class ComposeStack:
+class ComposeStack(Lane):
     """A stack of containers.
 
     Args:
@@ -118,20 +115,11 @@ class ComposeStack:
     @property
     def alive(self) -> bool:
         """Whether the keeper answers and the database's container runs."""
-        return supervisor.alive(self.state.folder) and self._running("postgres")
+        return supervisor.alive(self.state.folder) and self.runs("postgres")
 
     def part_names(self) -> list[str]:
         """Return the names of all parts, in the order in which an event meets them."""
         return [*SERVICES, *_DESK, *SERVED]
-
-    def always_on(self) -> list[str]:
-        """Return the names of the parts that run as long as the stack does."""
-        return [name for name in self.part_names() if name not in ON_DEMAND]
-
-    def check_part(self, name: str) -> None:
-        """Raise a usage error for a part that does not exist."""
-        if name not in self.part_names():
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(self.part_names()))
 
     def _container(self, part: str) -> Any:
         """Return the container of a part.
@@ -144,7 +132,8 @@ class ComposeStack:
             raise LabError("stack.part_failed", part=part)
         return found
 
-    def _running(self, part: str) -> bool:
+    def runs(self, part: str) -> bool:
+        """Tell whether the container of a part runs."""
         found = engine.containers(self._project, part).get(part)
         return found is not None and found.status == "running"
 
@@ -206,6 +195,13 @@ class ComposeStack:
             with engine.told():
                 yield from container.logs().decode(errors="replace").splitlines()
 
+    def tail(self, part: str) -> str:
+        """Return the end of a part's log."""
+        if part in _DESK:
+            return logs.tail(self._desk_log(part))
+        container = engine.containers(self._project, part).get(part)
+        return engine.tail(container) if container is not None else ""
+
     def follow(self, part: str) -> Iterator[str]:
         """Yield the lines that a part writes from now on, until interrupted."""
         self.check_part(part)
@@ -227,7 +223,7 @@ class ComposeStack:
         if name in _DESK:
             supervisor.start(self.state.folder, name)
         elif (found := engine.containers(self._project, name).get(name)) is None:
-            project.up(self.state, [name], profiles=[name, "kafka"])
+            project.up(self.state, [name], profiles=[name, "kafka"], alone=True)
         else:
             with engine.told():
                 found.start()
@@ -262,46 +258,10 @@ class ComposeStack:
         with self.metadata() as database:
             since = database.now()
             files.load(self.state)
-            project.up(self.state, [DAG_PROCESSOR], profiles=["kafka"])
-            try:
-                until(lambda: parsed(database, labs, since), seconds=60, pause=0.1)
-            except TimeoutError as error:
-                details = "\n".join([*self.log(DAG_PROCESSOR)][-25:])
-                raise LabError("stack.part_failed", part=DAG_PROCESSOR, details=details) from error
+            # Compose sees that its command is another one. It asks for no health: what counts is what it has parsed.
+            project.up(self.state, [DAG_PROCESSOR], profiles=["kafka"], alone=True, wait=False)
+            self._wait_for(lambda: parsed(database, labs, since), DAG_PROCESSOR, timeout=60)
         states.save(self.state)
-
-    def serve(self, name: str) -> None:
-        """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
-
-        What stands in for AWS gets the labs' queues, too, for a restart makes it forget them.
-
-        Raises:
-            LabError: There is no such part, or it did not come up.
-        """
-        part = SERVED.get(name)
-        if part is None:
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(SERVED))
-        if not self._running(name) or not part.healthy(self.state):
-            project.up(self.state, [name], profiles=[name])
-            self._wait_for_answer(name)
-        if name == moto.NAME:
-            labs = [lab for lab in config.labs() if lab.name in self.state.known]
-            moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
-
-    def _wait_for_answer(self, name: str) -> None:
-        try:
-            until(lambda: SERVED[name].healthy(self.state), seconds=30, pause=0.1)
-        except TimeoutError as error:
-            raise LabError("stack.part_failed", part=name, details="\n".join([*self.log(name)][-25:])) from error
-
-    def add_triggerer(self) -> None:
-        """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already."""
-        if self._running(SECOND_TRIGGERER):
-            return
-        with self.metadata() as database:
-            newest = max(database.triggerers(), default=0)
-            project.up(self.state, [SECOND_TRIGGERER], profiles=[SECOND_TRIGGERER, "kafka"])
-            until(lambda: max(database.triggerers(), default=0) > newest, seconds=60, pause=0.1)
 
     # Faults -------------------------------------------------------------------------------------------------------
 
@@ -348,19 +308,7 @@ class ComposeStack:
     def failing(self) -> tuple[str, str] | None:
         """Return the first part that keeps dying, with the end of its log, or None."""
         broken = engine.broken(self._project)
-        if broken is None:
-            return None
-        with engine.told():
-            words: bytes = broken.logs(tail=25)
-        return engine.service(broken), words.decode(errors="replace")
-
-    def metadata(self) -> Metadata:
-        """Return the reader of the metadata database."""
-        return Metadata(self.state)
-
-    def notebook_token(self) -> str:
-        """Return what opens JupyterLab."""
-        return desk.notebook_token(self.state, logs.tail(self._desk_log(desk.NOTEBOOK)))
+        return None if broken is None else (engine.service(broken), engine.tail(broken))
 
     # Ending one ---------------------------------------------------------------------------------------------------
 
