@@ -22,7 +22,7 @@ from labkit.airflow.gate import Gate
 from labkit.brokers import client, shop, sources
 from labkit.config import in_language
 from labkit.errors import LabError, usage_error
-from labkit.stack.local import SECOND_TRIGGERER
+from labkit.stack.lane import SECOND_TRIGGERER
 from labkit.waiting import until
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "stack"))
 
-from driver import Checkout  # noqa: E402  the tests of both lanes drive a checkout in the same way
+from arranging import arrange  # noqa: E402  the tests of both lanes are ordered in the same way
+from driver import Checkout  # noqa: E402  and drive a checkout in the same way
 
 from labkit import paths  # noqa: E402
 from labkit.errors import LabError  # noqa: E402
@@ -36,16 +37,8 @@ ORDER = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests here, and put them in order: those that share a running stack one after the other."""
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
-        item.add_marker("stack")
-        # The SDK and supervisor's transport leave sockets to the garbage collector.
-        item.add_marker(pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning"))
-    places = [position for position, item in enumerate(items) if item in ours]
-    ranked = sorted(ours, key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
-    for position, item in zip(places, ranked, strict=True):
-        items[position] = item
+    """Mark the tests here, and put them in order."""
+    arrange(items, HERE, ORDER)
 
 
 def _answers() -> bool:

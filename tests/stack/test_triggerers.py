@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from driver import until
 
-from labkit.stack.local import SECOND_TRIGGERER
+from labkit.stack.lane import SECOND_TRIGGERER
 
 if TYPE_CHECKING:
     from driver import Checkout

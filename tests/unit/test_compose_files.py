@@ -19,7 +19,8 @@ from labkit.errors import LabError
 from labkit.stack import lanes
 from labkit.stack.compose import files, images, offline
 from labkit.stack.compose.project import FILE
-from labkit.stack.local import AIRFLOW_PARTS, SERVED
+from labkit.stack.lane import SERVED
+from labkit.stack.local import AIRFLOW_PARTS
 from labkit.stack.state import State
 
 if TYPE_CHECKING:

@@ -161,6 +161,16 @@ class Metadata:
         """
         return {row["job_type"]: row["age"] for row in self.rows(query)}
 
+    def heartbeats_by_host(self) -> dict[tuple[str, str], dt.timedelta]:
+        """Return the age of the newest heartbeat by job type and host, without the host's domain."""
+        query = """
+            SELECT DISTINCT ON (job_type, host) job_type, host, age FROM (
+                SELECT job_type, split_part(hostname, '.', 1) AS host, now() - latest_heartbeat AS age
+                FROM job WHERE state = 'running'
+            ) jobs ORDER BY job_type, host, age
+        """
+        return {(row["job_type"], row["host"]): row["age"] for row in self.rows(query)}
+
     def triggerers(self) -> list[int]:
         """Return the ids of the triggerers that Airflow counts on: they run, and their heartbeat is not old."""
         query = """
