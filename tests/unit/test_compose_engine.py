@@ -98,6 +98,18 @@ def test_an_engine_that_will_do_is_described(machine: Callable[..., None]) -> No
     assert not found.rootless
 
 
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_so_many_of_a_part_need_more_memory(machine: Callable[..., None], language: i18n.Language) -> None:
+    machine(memory=4_000_000_000)
+    i18n.use(language)
+    engine.check({"triggerer": 2})
+    with pytest.raises(LabError) as refused:
+        engine.check({"worker": 3, "scheduler": 2})
+    assert refused.value.key == "docker.little_memory_for_so_many"
+    for word in ("worker=3", "scheduler=2", "4.0 GB", f"{engine.needed({'worker': 3, 'scheduler': 2}) / 1e9:.1f} GB"):
+        assert word in str(refused.value)
+
+
 def test_an_engine_without_roots_rights_is_known_as_such(machine: Callable[..., None]) -> None:
     machine(options=("name=seccomp,profile=builtin", "name=rootless"))
     assert engine.check().rootless
