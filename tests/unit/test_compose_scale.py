@@ -1,4 +1,4 @@
-"""Scale-out on the compose lane: the overlay as a file and as compose reads it, what replicas are called, what it takes."""
+"""Scale-out on the compose lane: the overlay as a file and as compose reads it, replicas, memory."""
 
 from __future__ import annotations
 
