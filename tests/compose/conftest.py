@@ -36,6 +36,7 @@ ORDER = (
     *(f"solution_0{number}" for number in range(1, 7)),
     "all_notebooks",
     "stop",
+    "scale",
     "without_rights",
 )
 

@@ -74,6 +74,14 @@ class Watcher:
 
 
 @dataclass(frozen=True)
+class Job:
+    """One of Airflow's long-running processes as the database knows it: its number, the age of its last heartbeat."""
+
+    id: int
+    age: dt.timedelta
+
+
+@dataclass(frozen=True)
 class ImportFailure:
     """A Dag file that Airflow could not load: which, the reason in one line, where in the file, when."""
 
@@ -161,15 +169,15 @@ class Metadata:
         """
         return {row["job_type"]: row["age"] for row in self.rows(query)}
 
-    def heartbeats_by_host(self) -> dict[tuple[str, str], dt.timedelta]:
-        """Return the age of the newest heartbeat by job type and host, without the host's domain."""
+    def jobs(self) -> dict[tuple[str, str], Job]:
+        """Return the job with the newest heartbeat of each type on each host; the host without its domain."""
         query = """
-            SELECT DISTINCT ON (job_type, host) job_type, host, age FROM (
-                SELECT job_type, split_part(hostname, '.', 1) AS host, now() - latest_heartbeat AS age
+            SELECT DISTINCT ON (kind, host) kind, host, id, age FROM (
+                SELECT job_type AS kind, split_part(hostname, '.', 1) AS host, id, now() - latest_heartbeat AS age
                 FROM job WHERE state = 'running'
-            ) jobs ORDER BY job_type, host, age
+            ) running ORDER BY kind, host, age
         """
-        return {(row["job_type"], row["host"]): row["age"] for row in self.rows(query)}
+        return {(row["kind"], row["host"]): Job(row["id"], row["age"]) for row in self.rows(query)}
 
     def triggerers(self) -> list[int]:
         """Return the ids of the triggerers that Airflow counts on: they run, and their heartbeat is not old."""

@@ -31,6 +31,7 @@ from labkit.stack.parsing import parsed
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from labkit.airflow.metadata import Job
     from labkit.brokers import Broker
     from labkit.config import Lab
     from labkit.stack import PartState
@@ -170,7 +171,7 @@ class ComposeStack(Lane):
         for name, part in SERVED.items():
             if name in found and found[name].status == "running":
                 reports[name] = health.Report(part.healthy(self.state))
-        beats = self._beats()
+        jobs = self._jobs()
         on_demand = self.on_demand()
         rows = []
         for name in (*self._containers(), *SERVED):
@@ -178,8 +179,9 @@ class ComposeStack(Lane):
             if name in on_demand and (container is None or container.status != "running"):
                 continue
             job = health.JOBS.get(scaling.split(name)[0])
-            if job and container is not None and beats is not None:
-                reports[name] = health.heartbeat(beats.get((job, _host(container))))
+            if job and container is not None and jobs is not None:
+                known = jobs.get((job, _host(container)))
+                reports[name] = health.heartbeat(known.age if known else None)
             rows.append(self._part(name, container, reports.get(name)))
         kept = {row["name"]: row for row in supervisor.processes(self.state.folder)}
         for name in _DESK:
@@ -195,13 +197,21 @@ class ComposeStack(Lane):
             )  # fmt: skip
         return rows
 
-    def _beats(self) -> dict[tuple[str, str], dt.timedelta] | None:
-        """Return how long ago each of Airflow's jobs told that it lives, None where the database does not answer."""
+    def _jobs(self) -> dict[tuple[str, str], Job] | None:
+        """Return what the database knows of Airflow's jobs, by type and container; None where it does not answer."""
         try:
             with self.metadata() as database:
-                return database.heartbeats_by_host()
+                return database.jobs()
         except LabError:
             return None
+
+    def triggerers(self) -> dict[str, int]:
+        """Return the triggerers that run: part → job, as the metadata database knows them."""
+        with self.metadata() as database:
+            jobs = {host: job.id for (kind, host), job in database.jobs().items() if kind == health.JOBS[TRIGGERER]}
+        found = engine.containers(self._project).items()
+        running = {name: _host(one) for name, one in found if one.status == "running"}
+        return {name: jobs[host] for name, host in running.items() if host in jobs}
 
     def _part(self, name: str, container: Any, report: health.Report | None) -> Part:
         if container is None:
