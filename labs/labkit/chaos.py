@@ -16,13 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labkit import scale
 from labkit.airflow import queueing
 from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
 from labkit.brokers import client, shop, sources
 from labkit.config import in_language
 from labkit.errors import LabError, usage_error
-from labkit.stack.lane import SECOND_TRIGGERER
+from labkit.stack.lane import SECOND_TRIGGERER, TRIGGERER
 from labkit.waiting import until
 
 if TYPE_CHECKING:
@@ -214,13 +215,15 @@ class _Chaos:
 
     @contextlib.contextmanager
     def _triggerers(self) -> Iterator[None]:
-        """Have one triggerer afterwards, the first, as before."""
-        ran = SECOND_TRIGGERER in {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
+        """Have the triggerers afterwards that there were before."""
+        ran = {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
         try:
             yield
         finally:
-            self.stack.start_part("triggerer")  # harmless where it runs
-            if not ran:
+            for name in ran:
+                if scale.split(name)[0] == TRIGGERER:
+                    self.stack.start_part(name)  # harmless where it runs
+            if SECOND_TRIGGERER not in ran:
                 self.stack.stop_part(SECOND_TRIGGERER)
 
     @contextlib.contextmanager
@@ -355,13 +358,13 @@ class _Chaos:
     def _kill_triggerer(self) -> None:
         """End both of its processes as a machine does that loses its power; what keeps it starts it again."""
         with self._at_the_gate():
-            self.stack.kill("triggerer")
+            self.stack.kill(self._runner())
 
     def _lose_triggerer(self) -> None:
-        """End one of two triggerers, for good: the other one has to take over."""
-        self.stack.add_triggerer()  # after the watcher: the first one has it
+        """End the triggerer that has the watcher, for good: another one has to take over."""
+        self.stack.add_triggerer()
         with self._at_the_gate():
-            self.stack.kill("triggerer", for_good=True)
+            self.stack.kill(self._runner(), for_good=True)
         owners = {self._owner()}
         _quietly(lambda: self._owner() not in owners, MENDED)
 
@@ -370,9 +373,14 @@ class _Chaos:
         found = [one.triggerer for one in self._metadata.watchers() if one.asset == self.target.asset]
         return found[0] if found else None
 
+    def _runner(self) -> str:
+        """Return the part that runs the watcher: of several triggerers it may be any."""
+        owner = self._owner()
+        return next((part for part, job in self.stack.triggerers().items() if job == owner), TRIGGERER)
+
     def _freeze_triggerer(self) -> None:
         """Let it stand still, as a machine does whose memory is swapped, while the gate is opened behind it."""
-        with self._at_the_gate() as gate, self.stack.freeze("triggerer"):
+        with self._at_the_gate() as gate, self.stack.freeze(self._runner()):
             gate.open()
             time.sleep(self.seconds)  # how long it lasts is what the experiment is about
 

@@ -5,21 +5,25 @@ The same calls work on every lane. Outputs are free of prose, so that one run se
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import importlib
 import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from labkit import arrivals, config, session, trace
 from labkit import chaos as faults
 from labkit import collapse as collapsing
 from labkit import race as racing
+from labkit import scale as scaling
 from labkit.airflow import complaints, connections, settings
 from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
+from labkit.airflow.statements import Statements
+from labkit.airflow.usage import Changes
 from labkit.brokers import client, moto, redis, shop
 from labkit.brokers.client import Sender
 from labkit.errors import LabError
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from labkit.drawing import Drawing
     from labkit.race import Race
     from labkit.stack import Stack
+    from labkit.stack.state import State
     from labkit.trace import Journey
 
 
@@ -83,6 +88,33 @@ class Followed:
         from labkit.drawing import timeline  # noqa: PLC0415
 
         return timeline(self.journey)
+
+
+class Cost:
+    """What the metadata database had to do while a block ran: `with lab.cost() as cost: …`.
+
+    Attributes:
+        rows: Table → rows written there, by whomever; an update is a row written anew.
+        statements: Part → SQL statements it sent. Empty on the lane with Docker, whose database has another log.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.rows: dict[str, int] = {}
+        self.statements: dict[str, int] = {}
+        self._state = state
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._changes = self._open.enter_context(Changes(self._state))
+        local = self._state.lane == "local"
+        self._statements = self._open.enter_context(Statements(self._state)) if local else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._open:
+            self.rows = dict(self._changes.count())
+            counted = self._statements.count() if self._statements else {}
+            self.statements = {part: one.statements for part, one in counted.items()}
 
 
 class Notebook:
@@ -217,9 +249,14 @@ class Notebook:
         """Keep events out of the database while the block runs: yielded by a trigger, stored by nobody."""
         return Gate(self._stack.state)
 
-    def kill(self, part: str) -> None:
-        """End a part's processes without warning, as a power cut does; what watches over them starts it again."""
-        self._stack.kill(part)
+    def kill(self, part: str, *, for_good: bool = False) -> None:
+        """End a part's processes without warning, as a power cut does.
+
+        Args:
+            part: Which one.
+            for_good: Leave it so; else what watches over them starts it again.
+        """
+        self._stack.kill(part, for_good=for_good)
 
     def chaos(self, scheme: str, fault: str, *, seconds: float | None = None) -> faults.Outcome:
         """Let something go wrong while messages come in, as `./lab chaos` does, and return what became of them.
@@ -244,6 +281,35 @@ class Notebook:
         from labkit.drawing import pairs  # noqa: PLC0415
 
         return pairs(groups, unit=unit)
+
+    def scale(self, **wanted: int) -> None:
+        """Have so many of a part, as `./lab start --scale` does: `lab.scale(triggerer=2)`.
+
+        Raises:
+            LabError: There is no such part on this lane, or not so many of it.
+        """
+        text = ",".join(f"{part}={number}" for part, number in wanted.items())
+        self._stack.scale(scaling.parse(text, self._stack.state.lane))
+
+    def triggerers(self) -> dict[str, int]:
+        """Return the triggerers that run: part → job, the number that the table `trigger` knows it by."""
+        return self._stack.triggerers()
+
+    def capacity(self, most: int | None) -> None:
+        """Let each triggerer run so many triggers, None for Airflow's default; they start anew for it."""
+        self._stack.set_capacity(most)
+
+    def stop(self, part: str) -> None:
+        """Ask a part to end, as a deployment does, and wait until it has; it stays so until `start`."""
+        self._stack.stop_part(part)
+
+    def start(self, part: str) -> None:
+        """Start a part that was stopped, or killed for good."""
+        self._stack.start_part(part)
+
+    def cost(self) -> Cost:
+        """Count what is written to the metadata database, and asked of it, while the block runs."""
+        return Cost(self._stack.state)
 
     def serve(self, part: str) -> str:
         """Start a part that runs on demand, such as `aws`, and return its address; it ends with the stack."""

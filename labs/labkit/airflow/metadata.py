@@ -82,6 +82,23 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A trigger that no living triggerer runs.
+
+    Attributes:
+        trigger: Its row.
+        name: The watched asset, or the deferred task with its Dag.
+        watcher: Whether it is a watcher's.
+        age: How long the row has been there.
+    """
+
+    trigger: int
+    name: str
+    watcher: bool
+    age: dt.timedelta
+
+
+@dataclass(frozen=True)
 class ImportFailure:
     """A Dag file that Airflow could not load: which, the reason in one line, where in the file, when."""
 
@@ -186,6 +203,28 @@ class Metadata:
             AND latest_heartbeat > now() - interval '30 seconds' ORDER BY id
         """
         return [row["id"] for row in self.rows(query)]
+
+    def triggerers_began(self) -> dict[int, dt.datetime]:
+        """Return when the triggerers began that have not signed off: a dead one is among them until it is given up."""
+        query = "SELECT id, start_date FROM job WHERE job_type = 'TriggererJob' AND end_date IS NULL ORDER BY id"
+        return {row["id"]: row["start_date"] for row in self.rows(query)}
+
+    def waiting(self) -> list[Waiting]:
+        """Return the triggers that no living triggerer runs, oldest first.
+
+        A triggerer that has room takes them within a second or two; see `assign_unassigned` in `models/trigger.py`.
+        """
+        query = """
+            SELECT t.id AS trigger, coalesce(a.name, i.dag_id || '.' || i.task_id) AS name,
+                   a.name IS NOT NULL AS watcher, now() - t.created_date AS age
+            FROM trigger t
+            LEFT JOIN asset_watcher w ON w.trigger_id = t.id LEFT JOIN asset a ON a.id = w.asset_id
+            LEFT JOIN task_instance i ON i.trigger_id = t.id AND i.state = 'deferred'
+            WHERE (a.id IS NOT NULL OR i.id IS NOT NULL)
+              AND (t.triggerer_id IS NULL OR NOT t.triggerer_id = ANY(%s))
+            ORDER BY t.created_date, t.id, name
+        """
+        return [Waiting(**row) for row in self.rows(query, [self.triggerers()])]
 
     def watchers(self) -> list[Watcher]:
         """Return all watchers with their triggers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
@@ -14,6 +15,15 @@ from labkit.airflow import complaints
 from labkit.cli import Command
 from labkit.i18n import listed, t
 from labkit.ui import console, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labkit.airflow.metadata import Waiting
+
+
+PATIENCE = dt.timedelta(seconds=5)
+"""How long a trigger may wait for a triggerer before it is told of."""
 
 
 @click.command("status", cls=Command)
@@ -56,6 +66,7 @@ def command() -> None:
         failures = metadata.import_failures()
         on_demand = {dag for one in config.labs() for dag in one.on_demand}
         paused = [dag for dag, row in metadata.dags().items() if row["is_paused"] and dag not in on_demand]
+        waiting = metadata.waiting()
         failing = complaints.recent(stack.log("triggerer"), metadata.watchers())
     for failure in failures:
         place = f"{failure.file}:{failure.line}" if failure.line else failure.file
@@ -69,10 +80,21 @@ def command() -> None:
     for address in complaints.unheard(stack.log("triggerer")):
         console.print(f"[yellow]![/] {t('complaint.unheard', address=address)}", soft_wrap=True)
         console.print(f"  → {t('complaint.unreachable', address=address)}", markup=False, soft_wrap=True)
+    _triggers(state.capacity, waiting)
     if paused:
         console.print(f"[yellow]![/] {t('status.paused', dags=listed(paused))}")
     if failures or failing or not all(part.healthy for part in parts):
         sys.exit(1)
+
+
+def _triggers(capacity: int, waiting: Sequence[Waiting]) -> None:
+    """Say how much a triggerer may run, where that is not the default, and what none runs."""
+    if capacity:
+        console.print(f"[yellow]![/] {t('status.capacity', most=capacity)}")
+    # Rows of the last moments wait for the triggerer's next round, and that is well.
+    late = dict.fromkeys(one.name for one in waiting if one.age > PATIENCE)
+    if late:
+        console.print(f"[yellow]![/] {t('status.waiting', names=listed(late))}", soft_wrap=True)
 
 
 def _mend(error: str) -> None:

@@ -105,6 +105,14 @@ class Stack(Protocol):
         """Have so many of each part that is named; harmless where there are. `scale.MOST` has what can be asked for."""
         ...
 
+    def set_capacity(self, most: int | None) -> None:
+        """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it."""
+        ...
+
+    def triggerers(self) -> dict[str, int]:
+        """Return the triggerers that run: part → job, as the metadata database knows them."""
+        ...
+
     def kill(self, part: str, *, for_good: bool = False) -> None:
         """End a part without warning; it comes back, but for good."""
         ...

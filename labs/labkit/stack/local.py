@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psutil
 
 from labkit import __version__, paths
-from labkit.airflow import connections, health, nursery, queueing, settings
+from labkit import scale as scaling
+from labkit.airflow import connections, health, jobs, nursery, queueing, settings
 from labkit.airflow.metadata import ready, slim
 from labkit.brokers import jars, redis
 from labkit.brokers.kafka import Kafka
@@ -27,7 +28,7 @@ from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
 from labkit.stack import Part, desk, owned, ports, postgres, supervisor
 from labkit.stack import state as states
-from labkit.stack.lane import DAG_PROCESSOR, ON_DEMAND, SECOND_TRIGGERER, SERVED, Lane
+from labkit.stack.lane import DAG_PROCESSOR, ON_DEMAND, SECOND_TRIGGERER, SERVED, TRIGGERER, Lane
 from labkit.stack.logs import follow, read, tail
 from labkit.stack.parsing import parsed
 from labkit.stack.supervisor import Program
@@ -56,6 +57,14 @@ The second triggerer runs when it is asked for. Neither serves its logs by HTTP,
 """
 
 NURSERY = Path(nursery.__file__)
+TRIGGERERS = tuple(scaling.names(TRIGGERER, 2))
+GRACE = dict.fromkeys(TRIGGERERS, 15)
+"""Seconds that a part has to end, where the usual will not do.
+
+A triggerer of Airflow 3.3.2 now and then waits out 10 seconds for a child that is gone already (`kill` in
+`airflow/sdk/execution_time/supervisor.py`: it sleeps in a `select` with nothing left in it), and signs off only then.
+Killed before that, it would look alive for another 30 to whoever is to take over.
+"""
 
 
 class LocalStack(Lane):
@@ -184,7 +193,10 @@ class LocalStack(Lane):
             nest = [sys.executable, str(NURSERY), str(run / "nursery.sock")]
             # Importing Airflow takes longest of all, and needs nothing of the stack yet.
             programs.append(Program("nursery", nest, home, at_once=True))
-        programs += [Program(name, self._airflow_command(name), home) for name in AIRFLOW_PARTS]
+        programs += [
+            Program(name, self._airflow_command(name), home, grace=GRACE.get(name, Program.grace))
+            for name in AIRFLOW_PARTS
+        ]
         programs += desk.programs(state)
         return programs + [program for part in SERVED.values() if (program := part.program(state))]
 
@@ -199,6 +211,8 @@ class LocalStack(Lane):
         more = ["--port", str(state.ports[name])] if name in state.ports else []
         if name == DAG_PROCESSOR:
             more = [f"--bundle-name={bundle}" for lab in state.labs for bundle in settings.bundle_names(lab)]
+        if name in TRIGGERERS and state.capacity:
+            more = ["--capacity", str(state.capacity)]
         return [*launcher, *AIRFLOW_PARTS[name], *more]
 
     def _pid_file(self, name: str) -> Path:
@@ -225,6 +239,30 @@ class LocalStack(Lane):
             self.stop_part(SECOND_TRIGGERER)  # gently: what it ran is free at once
         elif triggerers:
             self.add_triggerer()
+
+    def set_capacity(self, most: int | None) -> None:
+        """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it.
+
+        Raises:
+            LabError: They did not come up.
+        """
+        self.state.capacity = most or 0
+        states.save(self.state)
+        running = [name for name in TRIGGERERS if owned.find(self.state, self._process(name))]
+        with self.metadata() as database:
+            newest = max(database.triggerers_began(), default=0)
+            for name in TRIGGERERS:
+                supervisor.change(self.state.folder, name, self._airflow_command(name), begin=name in running)
+            self._wait_for(
+                lambda: sum(job > newest for job in database.triggerers()) == len(running), TRIGGERERS[0], timeout=60
+            )
+
+    def triggerers(self) -> dict[str, int]:
+        """Return the triggerers that run: part → job, as the metadata database knows them."""
+        processes = {name: owned.find(self.state, self._process(name)) for name in TRIGGERERS}
+        began = {name: dt.datetime.fromtimestamp(one.create_time(), dt.UTC) for name, one in processes.items() if one}
+        with self.metadata() as database:
+            return jobs.matched(began, database.triggerers_began())
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's processes; they run when this returns, but have work to do before they are ready."""

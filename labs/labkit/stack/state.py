@@ -41,6 +41,7 @@ class State:
         defaults: Whether Airflow's own defaults were asked for instead of ours (the benchmark does).
         forked: Whether Airflow's processes are forked from one that has imported everything.
         python: The interpreter of Airflow's processes; empty where it is the one of this project's environment.
+        capacity: How many triggers a triggerer may run; 0 for Airflow's own default.
         record: The name of the file that it is recorded in, without `.json`: a stack that runs beside has its own.
     """
 
@@ -58,6 +59,7 @@ class State:
     defaults: bool = False
     forked: bool = False
     python: str = ""
+    capacity: int = 0
     record: str = MAIN
 
     @property

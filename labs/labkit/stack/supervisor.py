@@ -36,6 +36,7 @@ class Program:
         stop_signal: What asks it to end cleanly.
         keep: Whether it comes back when it dies.
         at_once: Whether it starts with supervisord and not when asked to.
+        grace: Seconds that it has to end cleanly.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     stop_signal: str = "TERM"
     keep: bool = True
     at_once: bool = False
+    grace: int = 8
 
 
 def _escaped(value: object) -> str:
@@ -102,7 +104,7 @@ def write_configuration(folder: Path, programs: Sequence[Program]) -> Path:
             "startsecs=1",
             "startretries=1000",
             f"stopsignal={program.stop_signal}",
-            "stopwaitsecs=8",
+            f"stopwaitsecs={program.grace}",
             # Airflow's and PostgreSQL's children are theirs to end; a killed parent must not leave them.
             "killasgroup=true",
             "redirect_stderr=true",
@@ -162,8 +164,15 @@ def alive(folder: Path) -> bool:
         return False
 
 
-def change(folder: Path, name: str, command: Sequence[str]) -> None:
-    """Give a program another command line, and start it anew; returns when the old process is gone."""
+def change(folder: Path, name: str, command: Sequence[str], *, begin: bool = True) -> None:
+    """Give a program another command line, and start it anew; returns when the old process is gone.
+
+    Args:
+        folder: The stack's folder.
+        name: Of the program.
+        command: What it runs from now on.
+        begin: Start it; else it is stopped.
+    """
     file = folder / "supervisord.conf"
     configuration = configparser.RawConfigParser()
     configuration.read(file, encoding="utf-8")
@@ -175,7 +184,8 @@ def change(folder: Path, name: str, command: Sequence[str]) -> None:
     stop(folder, name)
     keeper.removeProcessGroup(name)
     keeper.addProcessGroup(name)
-    start(folder, name)
+    if begin:
+        start(folder, name)
 
 
 def start(folder: Path, name: str) -> None:

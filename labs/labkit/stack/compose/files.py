@@ -27,6 +27,7 @@ CHECKOUT = PurePosixPath("/opt/lab")
 """Where containers see `labs/` and `work/`."""
 
 _BUNDLES = "LAB_BUNDLES"
+_TRIGGERERS = "LAB_TRIGGERER_OPTIONS"
 INSIDE = {"api-server": 8080, "postgres": 5432, "kafka": 9092, "redis": 6379, "aws": 5000}
 """Where the parts answer each other. From this machine they are reached by published ports."""
 
@@ -91,7 +92,13 @@ def scale(state: State) -> None:
     _change(state, _numbers(state))
 
 
+def set_capacity(state: State) -> None:
+    """Write down how many triggers a triggerer may run; the rest stays as it is."""
+    _change(state, {_TRIGGERERS: f"--capacity {state.capacity}" if state.capacity else ""})
+
+
 def _change(state: State, values: Mapping[str, str]) -> None:
+    """Write down some of what the compose file leaves open."""
     lines = compose_file(state).read_text(encoding="utf-8").splitlines(keepends=True)
     rest = "".join(line for line in lines if line.partition("=")[0] not in values)
     write_private(compose_file(state), rest + _lines(values))
@@ -140,6 +147,7 @@ def compose(state: State, labs: Sequence[Lab], lab_image: str, user: int) -> dic
         "LAB_UID": str(user),
         "LAB_IMAGE_LAB": lab_image,
         _BUNDLES: bundles(state),
+        _TRIGGERERS: "",
         "LAB_TOPICS": " ".join(topic for lab in labs for topic in lab.topics),
         "LAB_POSTGRES_PASSWORD": state.database["password"],
         "LAB_REDIS_PASSWORD": state.redis_password,

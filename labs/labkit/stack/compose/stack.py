@@ -339,6 +339,24 @@ class ComposeStack(Lane):
         else:
             project.up(self.state, [part for part in after if after[part] != before.get(part)], alone=True)
 
+    def set_capacity(self, most: int | None) -> None:
+        """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it.
+
+        Raises:
+            LabError: They did not come up.
+        """
+        self.state.capacity = most or 0
+        states.save(self.state)
+        files.set_capacity(self.state)
+        before = self.triggerers()
+        # As many as there are: the second one may be there without having been asked for at the start.
+        project.up(self.state, [TRIGGERER], alone=True, wait=False, scale={TRIGGERER: max(1, len(before))})
+
+        def anew() -> bool:
+            return {part for part, job in self.triggerers().items() if job != before.get(part)} == before.keys()
+
+        self._wait_for(anew, TRIGGERER, timeout=60)
+
     # Faults -------------------------------------------------------------------------------------------------------
 
     def kill(self, part: str, *, for_good: bool = False) -> None:
