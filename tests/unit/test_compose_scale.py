@@ -149,7 +149,7 @@ def test_a_worker_has_longer_to_end_than_others(read: dict[str, Any]) -> None:
     services = read["services"]
     assert services["worker"]["stop_grace_period"] == "1m0s"
     assert services["worker"]["environment"]["DUMB_INIT_SETSID"] == "0"
-    assert services["triggerer"]["stop_grace_period"] == "8s"
+    assert services["scheduler"]["stop_grace_period"] == "8s"
 
 
 def test_the_overlay_is_laid_over_where_there_are_workers_only(state: State, monkeypatch: pytest.MonkeyPatch) -> None:

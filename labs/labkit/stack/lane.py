@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from typing import TYPE_CHECKING
 
-from labkit import config
+from labkit import config, scale
 from labkit.airflow.metadata import Metadata
 from labkit.brokers import moto, redis
 from labkit.errors import LabError
@@ -14,7 +14,7 @@ from labkit.stack import desk
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from labkit.brokers import Broker
     from labkit.stack.state import State
@@ -56,6 +56,16 @@ class Lane(abc.ABC):
     @abc.abstractmethod
     def tail(self, part: str) -> str:
         """Return the end of a part's log, for an error's details."""
+
+    @abc.abstractmethod
+    def log(self, part: str) -> Iterator[str]:
+        """Yield the lines that a part has written so far."""
+
+    def trigger_log(self) -> Iterator[str]:
+        """Yield the lines that the triggerers have written so far, of one after the other."""
+        for name in self.part_names():
+            if scale.split(name)[0] == TRIGGERER:
+                yield from self.log(name)
 
     def start_airflow(self, *names: str) -> None:
         """Start some of Airflow's parts; they run when this returns, but may have work to do before they are ready."""
