@@ -134,7 +134,17 @@ def test_the_workers_share_the_tasks(scaled: Checkout) -> None:
     before = {one["id"] for one in _tasks(scaled, "handle_order")}
     for number in range(30, 38):
         scaled.send("orders", number)
-    until(lambda: scaled.handled("handle_order", *range(30, 38)), "all runs", 180)
+    memory: dict[str, int] = {}
+
+    def all_handled() -> bool:
+        for part in scaled.stack.parts():
+            memory[part.name] = max(part.memory, memory.get(part.name, 0))
+        return scaled.handled("handle_order", *range(30, 38))
+
+    until(all_handled, "all runs", 180)
+    print("\nmemory at most:", {name: f"{count / 1e6:.0f} MB" for name, count in memory.items()})
+    for name in ("worker", "worker-2"):
+        assert memory[name] < engine.NEEDS_MORE["worker"], "what is asked of the engine is enough"
     hosts = {one["hostname"] for one in _tasks(scaled, "handle_order") if one["id"] not in before}
     assert hosts <= {_host(scaled, name) for name in ("worker", "worker-2")}
 
