@@ -26,7 +26,13 @@ def arrange(items: list[pytest.Item], folder: Path, order: Sequence[str]) -> Non
     for item in ours:
         item.add_marker("stack")
         item.add_marker(pytest.mark.filterwarnings(SOCKETS))
-    ranked = sorted(ours, key=lambda item: order.index(item.path.stem.removeprefix("test_")))
+    ranked = sorted(ours, key=lambda item: (order.index(item.path.stem.removeprefix("test_")), _line(item)))
     places = [position for position, item in enumerate(items) if item in ours]
     for position, item in zip(places, ranked, strict=True):
         items[position] = item
+
+
+def _line(item: pytest.Item) -> int:
+    """Return where an imported test stands in its own file: it may rely on those above it. Else 0."""
+    assert isinstance(item, pytest.Function)
+    return item.function.__code__.co_firstlineno if item.function.__module__ != item.module.__name__ else 0
