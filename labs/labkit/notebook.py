@@ -311,6 +311,25 @@ class Notebook:
         """Count what is written to the metadata database, and asked of it, while the block runs."""
         return Cost(self._stack.state)
 
+    def waiting(self) -> pd.DataFrame:
+        """Return the triggers that no living triggerer runs, oldest first: trigger, whose it is, since how many s."""
+        rows = [
+            {"trigger": one.trigger, "of": one.name, "watcher": one.watcher, "age s": round(one.age.total_seconds())}
+            for one in self._metadata.waiting()
+        ]
+        return _frame(["trigger", "of", "watcher", "age s"], rows)
+
+    def lanes(self, spans: Mapping[str, Sequence[tuple[float, float, str]]], *, marks: Sequence[float] = ()) -> Drawing:
+        """Return a lane for each name with bars in it.
+
+        Args:
+            spans: Lane → bars, each with begin and end in seconds and its kind, which has a colour of its own.
+            marks: Moments to mark in all lanes.
+        """
+        from labkit.drawing import Span, gantt  # noqa: PLC0415
+
+        return gantt([Span(lane, *bar) for lane, bars in spans.items() for bar in bars], marks=marks)
+
     def serve(self, part: str) -> str:
         """Start a part that runs on demand, such as `aws`, and return its address; it ends with the stack."""
         self._stack.serve(part)

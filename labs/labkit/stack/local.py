@@ -448,9 +448,13 @@ class LocalStack(Lane):
             LabError: The part does not run.
         """
         doomed = self.family(part)
-        for process in doomed:
+        if for_good:
+            # What keeps it would start it again, or ask it to end and let it sign off: so it is held meanwhile.
             with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+                doomed.insert(0, psutil.Process(self._kept()[part]["pid"]))
+            _each(doomed, psutil.Process.suspend)
+            supervisor.stop(self.state.folder, part, wait=False)
+        _each(doomed, psutil.Process.kill)
         psutil.wait_procs(doomed, timeout=5)
         if for_good:
             self.stop_part(part)
@@ -501,6 +505,13 @@ class LocalStack(Lane):
             owned.end_all(self.state)
             shutil.rmtree(run)
         states.forget(self.state.record)
+
+
+def _each(processes: Iterable[psutil.Process], what: Callable[[psutil.Process], None]) -> None:
+    """Do something to each process that is still there."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            what(process)
 
 
 def temporary_folder() -> Path:

@@ -194,10 +194,10 @@ def start(folder: Path, name: str) -> None:
         proxy(folder).startProcess(name, False)  # noqa: FBT003  XML-RPC has no keyword arguments
 
 
-def stop(folder: Path, name: str) -> None:
-    """Stop a program and wait until it is gone."""
+def stop(folder: Path, name: str, *, wait: bool = True) -> None:
+    """Stop a program and wait until it is gone, or only ask it to end; either way it does not come back."""
     with contextlib.suppress(xmlrpc.client.Fault):  # it is stopped already
-        proxy(folder).stopProcess(name)
+        proxy(folder).stopProcess(name, wait)
 
 
 def restart(folder: Path, name: str) -> None:
