@@ -35,7 +35,7 @@ from labkit.stack.supervisor import Program
 from labkit.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from labkit.brokers import Broker
     from labkit.config import Lab
