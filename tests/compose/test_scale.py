@@ -83,7 +83,7 @@ def _log(checkout: Checkout, one: dict[str, Any]) -> str:
     """Return what people see of a task's log in Airflow's interface."""
     path = f"dags/{one['dag_id']}/dagRuns/{one['dag_run_id']}/taskInstances/{one['task_id']}/logs/{one['try_number']}"
     with Api(checkout.stack.state, 30) as api:
-        return json.dumps(api.call("GET", path, headers={"accept": "application/json"}))
+        return json.dumps(api.call("GET", path))
 
 
 def _owners(checkout: Checkout) -> set[int | None]:

@@ -75,9 +75,10 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Job:
-    """One of Airflow's long-running processes as the database knows it: its number, the age of its last heartbeat."""
+    """A long-running process of Airflow's as the database knows it: its number, its begin, its heartbeat's age."""
 
     id: int
+    began: dt.datetime
     age: dt.timedelta
 
 
@@ -187,14 +188,15 @@ class Metadata:
         return {row["job_type"]: row["age"] for row in self.rows(query)}
 
     def jobs(self) -> dict[tuple[str, str], Job]:
-        """Return the job with the newest heartbeat of each type on each host; the host without its domain."""
+        """Return the newest job of each type on each host; the host without its domain."""
         query = """
-            SELECT DISTINCT ON (kind, host) kind, host, id, age FROM (
-                SELECT job_type AS kind, split_part(hostname, '.', 1) AS host, id, now() - latest_heartbeat AS age
+            SELECT DISTINCT ON (kind, host) kind, host, id, began, age FROM (
+                SELECT job_type AS kind, split_part(hostname, '.', 1) AS host, id, start_date AS began,
+                       now() - latest_heartbeat AS age
                 FROM job WHERE state = 'running'
-            ) running ORDER BY kind, host, age
+            ) running ORDER BY kind, host, began DESC
         """
-        return {(row["kind"], row["host"]): Job(row["id"], row["age"]) for row in self.rows(query)}
+        return {(row["kind"], row["host"]): Job(row["id"], row["began"], row["age"]) for row in self.rows(query)}
 
     def triggerers(self) -> list[int]:
         """Return the ids of the triggerers that Airflow counts on: they run, and their heartbeat is not old."""

@@ -180,7 +180,7 @@ class ComposeStack(Lane):
                 continue
             job = health.JOBS.get(scaling.split(name)[0])
             if job and container is not None and jobs is not None:
-                known = jobs.get((job, _host(container)))
+                known = _own(jobs, job, container)
                 reports[name] = health.heartbeat(known.age if known else None)
             rows.append(self._part(name, container, reports.get(name)))
         kept = {row["name"]: row for row in supervisor.processes(self.state.folder)}
@@ -208,10 +208,13 @@ class ComposeStack(Lane):
     def triggerers(self) -> dict[str, int]:
         """Return the triggerers that run: part → job, as the metadata database knows them."""
         with self.metadata() as database:
-            jobs = {host: job.id for (kind, host), job in database.jobs().items() if kind == health.JOBS[TRIGGERER]}
-        found = engine.containers(self._project).items()
-        running = {name: _host(one) for name, one in found if one.status == "running"}
-        return {name: jobs[host] for name, host in running.items() if host in jobs}
+            jobs = database.jobs()
+        found = {}
+        for name, container in engine.containers(self._project).items():
+            job = _own(jobs, health.JOBS[TRIGGERER], container)
+            if container.status == "running" and job:
+                found[name] = job.id
+        return found
 
     def _part(self, name: str, container: Any, report: health.Report | None) -> Part:
         if container is None:
@@ -428,9 +431,11 @@ class ComposeStack(Lane):
         states.forget(self.state.record)
 
 
-def _host(container: Any) -> str:
-    """Return a container's name for itself: the first twelve characters of its id, as the engine names it."""
-    return str(container.attrs["Config"]["Hostname"])
+def _own(jobs: Mapping[tuple[str, str], Job], kind: str, container: Any) -> Job | None:
+    """Return the job of a container, None where it has none yet; one of before its start is a dead process's."""
+    job = jobs.get((kind, container.attrs["Config"]["Hostname"]))
+    began = dt.datetime.fromisoformat(container.attrs["State"]["StartedAt"])
+    return job if job and job.began >= began else None
 
 
 def _part_state(facts: dict[str, Any]) -> PartState:
