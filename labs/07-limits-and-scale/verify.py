@@ -118,9 +118,7 @@ def exercise_halve(metadata: Metadata, lab: Lab) -> None:
     mark = secrets.token_hex(3)
     sent = [f"{mark}-{number}" for number in range(1, TIPS + 1)]
     first = _begin(metadata)
-    for name in sent:
-        stack.send("tips", json.dumps({"tip": name, "coins": 5}))
-        time.sleep(GAP)  # tips come when they come
+    _give(stack, sent)
     stack.within(BOOKED_WITHIN, lambda: not _missing(metadata, sent))
     if missing := _missing(metadata, sent):
         raise NotYet(
@@ -141,6 +139,13 @@ def exercise_halve(metadata: Metadata, lab: Lab) -> None:
             zh_tw=f"{TIPS} 筆小費留下 {sum(rows.values())} 列，每筆 {cost:.1f}：{most.replace(', ', '、')}。本來是每筆 "
             f"{BEFORE}，要降到 {BEFORE // 2} 以下。",
         )
+
+
+def _give(stack: Notebook, tips: list[str]) -> None:
+    """Send tips one by one, as guests give them."""
+    for name in tips:
+        stack.send("tips", json.dumps({"tip": name, "coins": 5}))
+        time.sleep(GAP)
 
 
 def _watched(metadata: Metadata) -> None:

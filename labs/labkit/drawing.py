@@ -85,27 +85,30 @@ class Span:
     kind: str = ""
 
 
-def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), unit: str = "s") -> Drawing:
+def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), kinds: Sequence[str] = (), unit: str = "s") -> Drawing:
     """Return a lane for each name, from top to bottom in order of appearance, with bars in it.
 
     Args:
         spans: The bars; each kind has a colour of its own, named below the chart where there are several.
         marks: Moments to mark in all lanes, such as arrivals; seconds.
+        kinds: In which order the kinds take their colours, so that several charts have the same; others follow.
         unit: What the axis says.
     """
     lanes = list(dict.fromkeys(span.lane for span in spans))
-    kinds = list(dict.fromkeys(span.kind for span in spans))
+    found = dict.fromkeys(span.kind for span in spans)
+    colours = dict(zip(dict.fromkeys([*kinds, *found]), itertools.cycle(COLOURS), strict=False))
+    kinds = [kind for kind in colours if kind in found]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.3 * len(lanes) + 1.1), layout="constrained")
         axes = _plain_axes(figure)
-        for kind, colour in zip(kinds, itertools.cycle(COLOURS), strict=False):
+        for kind in kinds:
             chosen = [span for span in spans if span.kind == kind]
             axes.barh(
                 [lanes.index(span.lane) for span in chosen],
                 [span.end - span.begin for span in chosen],
                 left=[span.begin for span in chosen],
                 height=0.66,
-                color=colour,
+                color=colours[kind],
                 edgecolor=INK,
                 linewidth=0.4,
                 label=kind,

@@ -319,16 +319,23 @@ class Notebook:
         ]
         return _frame(["trigger", "of", "watcher", "age s"], rows)
 
-    def lanes(self, spans: Mapping[str, Sequence[tuple[float, float, str]]], *, marks: Sequence[float] = ()) -> Drawing:
+    def lanes(
+        self,
+        spans: Mapping[str, Sequence[tuple[float, float, str]]],
+        *,
+        marks: Sequence[float] = (),
+        kinds: Sequence[str] = (),
+    ) -> Drawing:
         """Return a lane for each name with bars in it.
 
         Args:
             spans: Lane → bars, each with begin and end in seconds and its kind, which has a colour of its own.
             marks: Moments to mark in all lanes.
+            kinds: In which order the kinds take their colours.
         """
         from labkit.drawing import Span, gantt  # noqa: PLC0415
 
-        return gantt([Span(lane, *bar) for lane, bars in spans.items() for bar in bars], marks=marks)
+        return gantt([Span(lane, *bar) for lane, bars in spans.items() for bar in bars], marks=marks, kinds=kinds)
 
     def serve(self, part: str) -> str:
         """Start a part that runs on demand, such as `aws`, and return its address; it ends with the stack."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ORDER = (
-    *("start", "use", "notebooks", "lab01", "lab02", "lab04", "lab05", "lab06_collapse", "lab06_delivery"),
+    *("start", "use", "notebooks", "lab01", "lab02", "lab04", "lab05", "lab06_collapse", "lab06_delivery", "lab07"),
     *(
         "triggerers",
         "statements",

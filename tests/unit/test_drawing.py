@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def test_kinds_keep_their_colours_from_chart_to_chart() -> None:
+    def has(*spans: Span) -> list[bool]:
+        text = drawing.gantt(spans, kinds=["waits", "works"]).svg()
+        return [colour in text for colour in drawing.COLOURS[:2]]
+
+    waits, works = Span("run 1", 0, 2, "waits"), Span("run 1", 2, 3, "works")
+    assert has(works, waits) == [True, True]
+    assert has(works) == [False, True], "its colour is the second one, even alone"
+    assert has(waits) == [True, False]
+
+
 def gantt() -> Drawing:
     return drawing.gantt([Span("run 1", 0, 2, "waits"), Span("run 2", 1, 2.5, "works")], marks=[0, 1])
 

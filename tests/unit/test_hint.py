@@ -95,4 +95,6 @@ def test_the_checks_of_the_project_that_send_or_break_something_are_marked() -> 
         parts = {part.partition("(")[0]: part for part in source.split("\ndef ")}
         for step in one.steps:
             text = parts[step.id.replace("-", "_")]
-            assert step.acts == any(word in text for word in ("_burst(", "_survives(")), f"{one.name} {step.id}"
+            assert step.acts == any(word in text for word in ("_burst(", "_survives(", "_give(")), (
+                f"{one.name} {step.id}"
+            )

@@ -69,6 +69,7 @@ class _Broken:
         self.reason = reason
         self.state = self
         self.versions: dict[str, str] = {}
+        self.capacity = 0
         self.lane, self.labs, self.started, self.ready = "local", ["03-x"], "2026-11-25T03:00:00+00:00", True
 
     def __enter__(self) -> Self:
@@ -81,6 +82,9 @@ class _Broken:
 
     def metadata(self) -> Self:
         return self
+
+    def waiting(self) -> list[Any]:
+        return []
 
     def import_failures(self) -> list[ImportFailure]:
         return [ImportFailure("03-x-work", "tea.py", self.reason, 7)]

@@ -96,6 +96,11 @@ def test_nothing_starts_by_itself_and_what_dies_comes_back_for_ever(run: Path) -
     assert programs["two"].autorestart is False
 
 
+def test_a_program_has_the_time_to_end_that_it_needs(run: Path) -> None:
+    _, programs = read_back(run, [Program("one", ["/bin/true"], run), Program("two", ["/bin/true"], run, grace=15)])
+    assert (programs["one"].stopwaitsecs, programs["two"].stopwaitsecs) == (8, 15)
+
+
 def test_only_the_owner_reads_the_configuration_and_reaches_the_socket(run: Path) -> None:
     options, _ = read_back(run, [])
     assert (run / "supervisord.conf").stat().st_mode & 0o077 == 0
