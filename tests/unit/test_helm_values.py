@@ -134,7 +134,9 @@ def test_the_release_and_the_program_of_the_health_check_are_those_of_the_image(
 
 def test_no_secret_is_in_the_file_and_each_name_of_one_is_explained(values: dict[str, Any]) -> None:
     text = VALUES.read_text(encoding="utf-8")
-    assert not re.search(r"^[^#\n]*\b(pass|password|fernetKey|jwtSecret|apiSecretKey|brokerUrl)\s*:", text, re.MULTILINE)
+    assert not re.search(
+        r"^[^#\n]*\b(pass|password|fernetKey|jwtSecret|apiSecretKey|brokerUrl)\s*:", text, re.MULTILINE
+    )
     named = set(re.findall(r"SecretName: (\S+)", text)) | set(re.findall(r"secretRef:\n\s+name: (\S+)", text))
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert named == set(re.findall(r"^\| `(airflow-[\w-]+)`", readme, re.MULTILINE))
@@ -221,6 +223,8 @@ def test_the_chart_renders_without_a_secret(chart: Path) -> None:
     scaled = {one["metadata"]["name"]: one["spec"] for one in made if one["kind"] == "ScaledObject"}
     (asked,) = scaled["airflow-triggerer"]["triggers"]
     assert asked["metadata"]["query"] == "SELECT ceil(COUNT(*)::decimal / 100) + 1 FROM trigger"
-    (triggerer,) = (one for one in made if one["kind"] == "Deployment" and one["metadata"]["name"] == "airflow-triggerer")
+    (triggerer,) = (
+        one for one in made if one["kind"] == "Deployment" and one["metadata"]["name"] == "airflow-triggerer"
+    )
     container = triggerer["spec"]["template"]["spec"]["containers"][0]
     assert asked["metadata"]["connectionFromEnv"] in {variable["name"] for variable in container["env"]}
