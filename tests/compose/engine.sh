@@ -31,6 +31,7 @@ install() {
 
 start() {
     local dir=$1
+    if docker --host "unix://$dir/docker.sock" version >/dev/null 2>&1; then echo "One runs in $dir already." >&2; return 1; fi
     command -v dockerd >/dev/null || { echo "There is no dockerd here." >&2; return 1; }
     mkdir -p "$dir"
     dockerd --host "unix://$dir/docker.sock" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/docker.pid" \
