@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labkit import cells, chaos, config, i18n, session
+from labkit import cells, chaos, config, i18n, orders, session
 from labkit.brokers import sources
 from labkit.cli import INTERRUPTED
 from labkit.errors import FAILED, USAGE, LabError
@@ -69,8 +69,8 @@ def test_late_is_what_took_longer_than_the_limit() -> None:
 def test_a_delay_is_from_the_first_sending_to_the_first_serving() -> None:
     sent = [("a", after(0)), ("b", after(1)), ("a", after(2)), ("lost", after(3))]
     servings = [("a", after(4)), ("b", after(4.5)), ("a", after(9))]
-    assert chaos.delays(sent, servings) == (4.0, 3.5)
-    assert chaos.delays(sent, []) == ()
+    assert orders.delays(sent, servings) == (4.0, 3.5)
+    assert orders.delays(sent, []) == ()
 
 
 def test_a_row_can_be_written_as_json_and_has_what_was_reckoned() -> None:

@@ -88,7 +88,8 @@ def command(  # noqa: PLR0913  what people may say
             raise click.MissingParameter(ctx=context, param_hint=name)
     if again and not table:
         raise usage_error("chaos.again_without_all")
-    chosen = cells.cells(scheme, None if fault == "all" else fault)
+    names: list[str | None] = [None] if scheme is None else list(dict.fromkeys(scheme.split(",")))
+    chosen = [cell for name in names for cell in cells.cells(name, None if fault == "all" else fault)]
     if seconds is not None:
         _check_seconds(fault, table=table)
     outcomes = _fill(chosen, again=again, silent=json) if table else _try(chosen, seconds, silent=json)
@@ -96,7 +97,8 @@ def command(  # noqa: PLR0913  what people may say
         click.echo(encoder.dumps([one.row for one in outcomes], indent=2))
     elif not table:
         _show(outcomes)
-        console.print(f"[dim]{chosen[0].target.name}: {_about(chosen[0].target)}[/]")
+        for target in {cell.target.name: cell.target for cell in chosen}.values():
+            console.print(f"[dim]{target.name}: {_about(target)}[/]")
         console.print(f"[dim]{t('chaos.note', seconds=f'{chaos.LATE:.0f}')}[/]")
 
 
@@ -109,19 +111,26 @@ def _check_seconds(fault: str | None, *, table: bool) -> None:
 
 
 def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list[chaos.Outcome]:
-    """Let one source's things go wrong, and tell how far it is."""
-    stack = session.having(chosen[0].lab, silent=silent)
+    """Let things go wrong, each once for all sources that were named, and tell how far it is."""
+    shared = [
+        [cell for cell in chosen if cell.fault == fault] for fault in dict.fromkeys(cell.fault for cell in chosen)
+    ]
+    for some in shared:
+        chaos.check_together([cell.target for cell in some], some[0].fault)
+    for lab in {cell.lab.id: cell.lab for cell in chosen}.values():
+        stack = session.having(lab, silent=silent)
     outcomes = []
     with session.interruptible():
         session.wait_for_interface(stack)
-        for cell in chosen:
+        for some in shared:
+            targets, fault = [cell.target for cell in some], some[0].fault
             if silent:
-                outcomes.append(chaos.run(stack, cell.target, cell.fault, seconds))
+                outcomes += chaos.together(stack, targets, fault, seconds)
                 continue
-            names = {"scheme": cell.target.name, "fault": cell.fault}
+            names = {"scheme": listed(one.name for one in targets), "fault": fault}
             with step(t("chaos.ready", **names)) as rename:
                 tell = lambda phase: rename(t(PHASES[phase], **names))  # noqa: B023, E731  called at once
-                outcomes.append(chaos.run(stack, cell.target, cell.fault, seconds, tell))
+                outcomes += chaos.together(stack, targets, fault, seconds, tell)
                 rename(t("chaos.done", **names))
     return outcomes
 
@@ -190,7 +199,9 @@ def _show(outcomes: list[chaos.Outcome]) -> None:
     for key in COLUMNS.values():
         table.add_column(t(key), justify="right", no_wrap=True)
     table.add_column(t("chaos.longest"), justify="right", no_wrap=True)
+    several = len({one.scheme for one in outcomes}) > 1
     for one in outcomes:
         longest = "" if one.longest is None else t("chaos.seconds", seconds=f"{one.longest:.1f}")
-        table.add_row(one.fault, *(str(getattr(one, name)) for name in COLUMNS), longest)
+        what = f"{one.scheme} {one.fault}" if several else one.fault
+        table.add_row(what, *(str(getattr(one, name)) for name in COLUMNS), longest)
     console.print(table)
