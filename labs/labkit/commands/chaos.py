@@ -18,7 +18,7 @@ from labkit.i18n import listed, t
 from labkit.ui import console, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from labkit.cells import Cell
     from labkit.config import Target
@@ -127,7 +127,7 @@ def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list
             if silent:
                 outcomes += chaos.together(stack, targets, fault, seconds)
                 continue
-            names = {"scheme": listed(one.name for one in targets), "fault": fault}
+            names = {"scheme": _named(some), "fault": fault}
             with step(t("chaos.ready", **names)) as rename:
                 tell = lambda phase: rename(t(PHASES[phase], **names))  # noqa: B023, E731  called at once
                 outcomes += chaos.together(stack, targets, fault, seconds, tell)
@@ -138,59 +138,69 @@ def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list
 def _fill(chosen: Sequence[Cell], *, again: bool, silent: bool) -> list[chaos.Outcome]:
     """Count what the table lacks, keep each cell as soon as it is counted, and tell how far it is.
 
+    Sources that can have their fault in common do.
+
     Raises:
         LabError: A cell could not be counted. The others were.
     """
     record = cells.Record()
     wanted = [cell for cell in chosen if again or not record.has(cell)]
+    say: Callable[[str], None] = (lambda _: None) if silent else console.print
     if not wanted:
-        if not silent:
-            console.print(t("chaos.nothing_missing", total=len(chosen), file=record.shown))
+        say(t("chaos.nothing_missing", total=len(chosen), file=record.shown))
         return []
     stack = session.current()
     for lab in {cell.lab.id: cell.lab for cell in wanted}.values():
         session.having(lab, silent=silent)  # let it be found at once and not after an hour
     outcomes: list[chaos.Outcome] = []
     failed = []
+    groups = cells.together(wanted)
     began = time.monotonic()
     with session.interruptible():
         session.wait_for_interface(stack)
         try:
-            for number, cell in enumerate(wanted, start=1):
-                rest = cells.left(time.monotonic() - began, number - 1, len(wanted))
-                shown = "" if silent else f"{number}/{len(wanted)} "
+            for number, some in enumerate(groups, start=1):
+                rest = cells.left(time.monotonic() - began, number - 1, len(groups))
                 try:
-                    outcomes.append(_count(stack, cell, shown, rest))
+                    counted = _count(stack, some, "" if silent else f"{number}/{len(groups)} ", rest)
                 except LabError as error:
                     session.current()  # without a stack there is no use in going on
-                    failed.append(cell)
-                    if not silent:
-                        console.print(f"[red]✗[/] {' '.join(cell.name)}: {escape(str(error))}")
-                else:
-                    record.put(outcomes[-1].row)
+                    failed += some
+                    say(f"[red]✗[/] {_named(some)} {some[0].fault}: {escape(str(error))}")
+                    continue
+                outcomes += counted
+                for one in counted:
+                    record.put(one.row)
         finally:
-            if not silent:
-                console.print(t("chaos.kept", number=len(outcomes), total=len(wanted), file=record.shown))
+            say(t("chaos.kept", number=len(outcomes), total=len(wanted), file=record.shown))
     if failed:
         names = listed(" ".join(cell.name) for cell in failed)
         raise LabError("chaos.some_failed", number=len(failed), cells=names)
     return outcomes
 
 
-def _count(stack: Stack, cell: Cell, place: str, minutes: int) -> chaos.Outcome:
-    """Count one cell of the table, which says where it is among the others; silently where it says nothing."""
+def _named(some: Sequence[Cell]) -> str:
+    """Return the sources of cells that have their fault in common."""
+    return listed(cell.target.name for cell in some)
+
+
+def _count(stack: Stack, some: Sequence[Cell], place: str, minutes: int) -> list[chaos.Outcome]:
+    """Count cells that have their fault in common; it says where they are among all, silently where it says nothing."""
+    targets, fault = [cell.target for cell in some], some[0].fault
     if not place:
-        return chaos.run(stack, cell.target, cell.fault)
-    names = {"scheme": cell.target.name, "fault": cell.fault}
+        return chaos.together(stack, targets, fault)
+    names = {"scheme": _named(some), "fault": fault}
 
     def label(phase: str) -> str:
         return f"{place}{t(PHASES[phase], **names)} · {t('chaos.left', minutes=minutes)}"
 
     with step(label("ready")) as rename:
-        outcome = chaos.run(stack, cell.target, cell.fault, tell=lambda phase: rename(label(phase)))
-        counts = {"lost": outcome.lost, "doubled": outcome.doubled, "late": outcome.late}
-        rename(place + t("chaos.counted", **names, **counts))
-    return outcome
+        outcomes = chaos.together(stack, targets, fault, tell=lambda phase: rename(label(phase)))
+        rename(place + t("chaos.done", **names))
+    for one in outcomes:
+        counts = {"lost": one.lost, "doubled": one.doubled, "late": one.late}
+        console.print("  " + t("chaos.counted", scheme=one.scheme, fault=one.fault, **counts))
+    return outcomes
 
 
 def _show(outcomes: list[chaos.Outcome]) -> None:
