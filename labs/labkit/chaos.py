@@ -9,8 +9,8 @@ Several sources can have one fault in common: each sends its own three messages 
 own. A triggerer writes one event after the other, so while one waits at the gate, those of the others wait behind it,
 in the memory of the same triggerer: received from their brokers, not in the database. What dies, dies with all of them.
 What is lost and what is doubled is therefore what it is for each source alone (`tests/stack/test_lab06_delivery.py`
-compares). The seconds are not quite: many runs begin at once when all is mended, so the table on the page is counted
-one by one. Some cannot be where they have to be while another is there; see `check_together`.
+compares). Seconds may be more, as several runs begin at once when all is mended: so no more than a few should share
+(`labkit.cells.AT_ONCE`). Some cannot be where they have to be while another is there; see `check_together`.
 """
 
 from __future__ import annotations
