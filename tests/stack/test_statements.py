@@ -28,7 +28,7 @@ def test_each_process_s_statements_are_counted_and_ours_are_not(running: Checkou
             counted = log.count()
         for part in PARTS:
             assert counted[part].statements > (before[part].statements if part in before else 0), part
-        # A round a second, or nearly; the scheduler of the labs goes round four times.
+        # A round a second, or nearly; the scheduler of the labs goes round three times.
         assert counted["triggerer"].rounds >= 2
         assert counted["scheduler"].rounds >= counted["triggerer"].rounds
         assert OURS not in counted
