@@ -373,7 +373,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tried: Tried, la
 def test_a_cell_that_cannot_be_counted_is_named_and_the_others_are_counted(
     tried: Tried, lab: Callable[..., Outcome]
 ) -> None:
-    tried.end["kafka", "cut-database"] = LabError("chaos.no_first", seconds="60")
+    tried.end["kafka", "cut-database"] = LabError("chaos.no_first", dag="serve_plainly", seconds="60")
     told = lab("chaos", "--all", "kafka")
     assert told.code == FAILED
     assert len(tried.cells) == 7
