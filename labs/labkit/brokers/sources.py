@@ -136,7 +136,11 @@ class Queue:
 
 
 class Channel:
-    """A channel of Redis: who does not listen now does not get it."""
+    """A channel of Redis: who does not listen now does not get it.
+
+    The trigger ends with each message and is started anew. What it listened with stays for seconds where it was ended
+    from outside, and would pass for a reader: so only who came after the last message is one.
+    """
 
     part = redis.NAME
 
@@ -144,13 +148,17 @@ class Channel:
         del group
         self._state, self._name = state, name
         self._heard = 0
+        self._known = ("", 0)
 
     def forget(self) -> None:
-        """Do nothing: Redis has forgotten already."""
+        """Take those who listen now for leftovers; Redis itself has forgotten already."""
+        self._known = redis.newest_listener(self._state)
 
     def has_readers(self) -> bool:
-        """Tell whether somebody listens."""
-        return redis.listeners(self._state, self._name) > 0
+        """Tell whether somebody listens who came after the last message."""
+        run, newest = redis.newest_listener(self._state)
+        is_new = run != self._known[0] or newest > self._known[1]
+        return is_new and redis.listeners(self._state, self._name) > 0
 
     def can_send(self) -> bool:
         """Tell whether somebody listens: the trigger does not, between two messages."""
@@ -158,6 +166,7 @@ class Channel:
 
     def send(self, text: str) -> dt.datetime:
         """Say it; returns the time at which it was said."""
+        self._known = redis.newest_listener(self._state)
         (self._heard,) = redis.publish(self._state, self._name, [text])
         return dt.datetime.now(dt.UTC)
 
