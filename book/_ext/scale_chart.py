@@ -61,6 +61,23 @@ WORDS: dict[str, dict[str, Any]] = {
             "stream": "a stream, 2 Dags of 2 tasks",
             "batch": "batches of up to 500",
         },
+        "rest": ("Watchers", "alone, 60 s", "alone, 1 s", "shared, 60 s", "shared, 1 s"),
+        "none_shared": "–",
+        "sizes": {
+            "laptop": "{rate} a second, a trigger that returns after each; a laptop with {cores} cores",
+            "turn": "{rate} a second, the same trigger and laptop",
+            "stays": "{rate} a second, a trigger that stays; the same laptop",
+            "streams": "{rate} a second, from {watchers} streams; {cores} cores",
+            "batch": "{rate} a second, in batches of up to {batch}; the laptop again",
+            "batches": "{rate} a second, from {watchers} sources, in batches of up to {batch}; {cores} cores",
+            "firehose": "{rate} a second, the same with {triggerers} triggerers; {cores} cores",
+            "front": "One event a minute, for all that something in front has taken; the laptop",
+        },
+        "size": (
+            "First limit: {limit}, {taken} % of it taken{over}. About {statements} statements a second, {rows} rows a "
+            "day; holds up to {sustained} a second."
+        ),
+        "over": " (**too much**)",
         "point": (
             "{rate} messages a second: {statements} statements a second foreseen, {counted} counted; {rows} rows "
             "foreseen, {rows_counted} counted; {runs} runs foreseen, {runs_counted} counted."
@@ -116,6 +133,23 @@ WORDS: dict[str, dict[str, Any]] = {
             "stream": "串流，2 個 Dag、各 2 個任務",
             "batch": "一批最多 500 則",
         },
+        "rest": ("監看器", "各看各的，60 秒", "各看各的，1 秒", "共用，60 秒", "共用，1 秒"),
+        "none_shared": "–",
+        "sizes": {
+            "laptop": "每秒 {rate} 則，送出就結束的觸發器；一台 {cores} 核心的筆電",
+            "turn": "每秒 {rate} 則，同樣的觸發器，同一台筆電",
+            "stays": "每秒 {rate} 則，留下來的觸發器；還是那台筆電",
+            "streams": "每秒 {rate} 則，來自 {watchers} 條串流；{cores} 核心",
+            "batch": "每秒 {rate} 則，一批最多 {batch} 則；又是那台筆電",
+            "batches": "每秒 {rate} 則，來自 {watchers} 個來源，一批最多 {batch} 則；{cores} 核心",
+            "firehose": "每秒 {rate} 則，其餘相同，{triggerers} 個觸發者；{cores} 核心",
+            "front": "每分鐘一個事件，前面有別的系統把訊息收好了；那台筆電",
+        },
+        "size": (
+            "最先碰到：{limit}，用了 {taken} %{over}。每秒約 {statements} 道敘述，一天 {rows} 列；"
+            "撐得到每秒 {sustained} 則。"
+        ),
+        "over": "（**裝不下**）",
         "point": (
             "每秒 {rate} 則訊息：敘述估每秒 {statements} 道，數到 {counted} 道；資料列估 {rows} 列，數到 "
             "{rows_counted} 列；執行估 {runs} 次，數到 {runs_counted} 次。"
@@ -206,6 +240,9 @@ def facts(table: dict[str, Any]) -> dict[str, float]:
         "clean.megabytes_after": round(clean["bytes"][1] / 1e6, 1),
         "clean.megabytes_vacuumed": round(clean["bytes"][2] / 1e6, 1),
         "day.rows": round(86_400 * sum(sum(rows[cause].values()) for cause in rows)),
+        "seconds.handled": float(sum(constants["seconds"][name] for name in ("to_event", "to_run", "to_task"))),
+        **{f"{rest_name(row)}.statements": round(statements_a_minute(row)) for row in counts["idle"]},
+        **{f"{rest_name(row)}.cpu": round(runner_cpu(row), 1) for row in table["times"]["idle"]},
     }
 
 
@@ -257,6 +294,12 @@ def _bar(x: float, y: float, width: float, style: str) -> str:
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
     """Return what names a window at rest."""
     return row["family"], row["watchers"], row["interval"], row["dags"]
+
+
+def rest_name(row: dict[str, Any]) -> str:
+    """Return a window at rest as prose names it: `rest.file.200.1`, watchers and the interval last."""
+    name = f"rest.{row['family']}.{row['watchers']}.{row['interval']}"
+    return f"{name}.dags" if row["dags"] else name
 
 
 def poll(table: dict[str, Any], lang: str) -> str:

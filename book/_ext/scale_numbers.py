@@ -1,7 +1,9 @@
 """What watchers, events and runs cost, from `book/scale-numbers.json`, which `./lab bench scale --record` writes.
 
 - `{scale-chart}`, with `watchers` or `poll`: a drawing
-- `{scale-list}`, with `statements`, `rows` or `points`: what was counted, and how far the calculator is off
+- `{scale-list}`, with `statements`, `rows` or `points`: what was counted, and how far the calculator is off; with
+  `rest-statements` or `rest-cpu`: a table of watchers for which nothing comes; with `sizes`: what the calculator says
+  of one load after the other, from a laptop's to one that Airflow is not for
 - `{scale-run}`: where, when and with what it was measured
 - the role `{scale}`: one number, named as `scale_chart.facts` names it
 - `{capacity-calculator}`: `./lab plan` on the page. It needs JavaScript and no server: its constants are in the page
@@ -24,12 +26,14 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from broker_chart import plain
 from measured_chart import MeasuredChart
 from notebooks import say_date
-from scale_chart import CHARTS, FILE, WORDS, cost, facts, load
+from scale_chart import CHARTS, FILE, WORDS, cost, facts, key, load, runner_cpu, statements_a_minute
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "labs"))
 from labkit import plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sphinx.application import Sphinx
     from sphinx.util.typing import ExtensionMetadata
 
@@ -115,6 +119,21 @@ FORM = {
         "script": "計算機需要 JavaScript；在終端機打 `./lab plan`，答案相同。",
     },
 }
+SIZES: dict[str, dict[str, Any]] = {
+    "laptop": {"rate": 0.2, "pattern": "single"},
+    "turn": {"rate": 1, "pattern": "single"},
+    "stays": {"rate": 1, "pattern": "stream"},
+    "streams": {"rate": 50, "pattern": "stream", "watchers": 10, "cores": 8},
+    "batch": {"rate": 200, "pattern": "batch", "batch": 500},
+    "batches": {"rate": 2_000, "pattern": "batch", "batch": 500, "watchers": 10, "cores": 8},
+    "firehose": {"rate": 100_000, "pattern": "batch", "batch": 500, "watchers": 10, "triggerers": 4, "cores": 32},
+    "front": {"rate": 1 / 60, "pattern": "single"},
+}
+"""Loads from small to large; each is kept or breaks as the chapter says, and a test sees to it."""
+REST = (("file", 60), ("file", 1), ("directory", 60), ("directory", 1))
+"""The columns of the tables at rest: a poll for each watcher, and one for all."""
+AT_REST = (0, 1, 10, 50, 200)
+"""Their rows: how many watchers."""
 MORE = ("poll", "task_seconds", "latency", "slots", "active", "capacity")
 """Fields that fold away."""
 SPOKEN = ("flow", "delay", "database", "growth", "cores", "first", "too_much", "never", "seconds")
@@ -247,7 +266,66 @@ def points(table: dict[str, Any], words: dict[str, Any]) -> list[str]:
     return out
 
 
-LISTS = {"statements": statements, "rows": rows, "points": points}
+def rest(cell: Callable[[tuple[Any, ...]], str], words: dict[str, Any]) -> list[str]:
+    """Return a table of watchers for which nothing comes, a column for each way to look and interval."""
+    head = words["rest"]
+    out = [f"| {' | '.join(head)} |", f"|{'--:|' * len(head)}"]
+    for watchers in AT_REST:
+        # With no watcher there is nothing to look for, and nothing to share.
+        keys = [(family, watchers, interval, 0) for family, interval in REST]
+        cells = [cell(key) for key in keys] if watchers else [cell((*NOBODY, 0)), *[words["none_shared"]] * 3]
+        out.append(f"| {watchers} | {' | '.join(cells)} |")
+    return out
+
+
+NOBODY = ("file", 0, 60)
+"""The window without watchers."""
+
+
+def rest_statements(table: dict[str, Any], words: dict[str, Any]) -> list[str]:
+    """Return what all of Airflow asks of the database in a minute at rest."""
+    known = {key(row): row for row in table["counts"]["idle"]}
+    return rest(lambda one: plain(round(statements_a_minute(known[one]))), words)
+
+
+def rest_cpu(table: dict[str, Any], words: dict[str, Any]) -> list[str]:
+    """Return the share of a core that the triggers' process takes at rest."""
+    known = {key(row): row for row in table["times"]["idle"]}
+    return rest(lambda one: f"{runner_cpu(known[one]):.1f}", words)
+
+
+def sizes(table: dict[str, Any], words: dict[str, Any]) -> list[str]:
+    """Return what the calculator says of one load after the other."""
+    limits, out = words["limits"], []
+    for name, given in SIZES.items():
+        asked = plan.Asked(**given)
+        told = plan.foresee(asked, plan.Constants.of(table))
+        taken = told.loads[told.limit]
+        shown = {field: plain(value) for field, value in given.items() if field not in {"pattern", "cores"}}
+        out += [
+            words["sizes"][name].format(cores=asked.cores, **shown),
+            ": "
+            + words["size"].format(
+                limit=limits[told.limit],
+                taken=plain(round(100 * taken)),
+                over="" if taken <= 1 else words["over"],
+                statements=plain(round(told.statements)),
+                rows=plain(float(told.rows * plan.DAY)),
+                sustained=plain(told.sustained),
+            ),
+            "",
+        ]
+    return out
+
+
+LISTS = {
+    "statements": statements,
+    "rows": rows,
+    "points": points,
+    "rest-statements": rest_statements,
+    "rest-cpu": rest_cpu,
+    "sizes": sizes,
+}
 
 
 class ScaleList(SphinxDirective):
@@ -259,9 +337,11 @@ class ScaleList(SphinxDirective):
         """Have it parsed where it stands."""
         if self.arguments[0] not in LISTS:
             raise self.error(f"There is no list {self.arguments[0]}. There are: {', '.join(LISTS)}.")
-        self.env.note_dependency(str(FILE))
+        lang = self.config.book_lang
+        for file in (FILE, CATALOGUE, Path(plan.__file__)):
+            self.env.note_dependency(str(file))
         box = nodes.container(classes=["scale-numbers"])
-        lines = LISTS[self.arguments[0]](load(), WORDS[self.config.book_lang])
+        lines = LISTS[self.arguments[0]](load(), {**WORDS[lang], "limits": spoken(lang)["limits"]})
         self.state.nested_parse(StringList(lines, source=str(FILE)), self.content_offset, box)
         return [box]
 

@@ -7,8 +7,6 @@ import itertools
 import json
 import math
 import re
-import sysconfig
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +20,8 @@ from labkit import plan
 from labkit.plan import Asked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from test_browser import Visit
 
 PAGE = "capacity"
@@ -39,19 +39,6 @@ CASES = [
     )
 ]
 """Every pattern, from a message in two minutes to a firehose, on three installations."""
-LINES = {
-    "airflow/jobs/triggerer_job_runner.py": {
-        697: "def run_once",
-        702: "_service_subprocess(1)",
-        709: "emit_metrics",
-        1557: "blocked_main_thread",
-    },
-    "airflow/sdk/execution_time/supervisor.py": {1170: "selector.select("},
-    "airflow/dag_processing/collection.py": {1046: "def add_asset_trigger_references"},
-    "airflow/models/trigger.py": {451: "queries = [", 487: "queue.is_(None)"},
-    "airflow/jobs/scheduler_job_runner.py": {1874: "time.sleep("},
-}
-"""What stands at the lines that the page names."""
 
 
 def flat(told: dict[str, Any]) -> dict[str, Any]:
@@ -131,16 +118,6 @@ def test_a_number_that_the_record_has_not_fails_the_build() -> None:
     for lang in LANGUAGES:
         text = (ROOT / "book" / lang / f"{PAGE}.md").read_text(encoding="utf-8")
         assert set(re.findall(r"\{scale\}`([^`]+)`", text)) <= known.keys()
-
-
-def test_the_lines_that_the_page_names_say_what_it_says() -> None:
-    wheels = Path(sysconfig.get_paths()["purelib"])
-    for file, lines in LINES.items():
-        text = (wheels / file).read_text(encoding="utf-8").splitlines()
-        for number, words in lines.items():
-            assert words in text[number - 1], f"{file}:{number}"
-    kafka = (wheels / "airflow/providers/apache/kafka/triggers/await_message.py").read_text(encoding="utf-8")
-    assert kafka.index("                continue") < kafka.index("asyncio.sleep(self.poll_interval)")
 
 
 def test_the_constants_on_the_page_are_those_of_the_record(site: Path) -> None:
