@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from labkit.brokers import redis
+from labkit.brokers import redis, sources
 from labkit.errors import LabError
 from labkit.i18n import LANGUAGES, use
 from labkit.stack import owned
@@ -65,6 +66,35 @@ def test_what_is_said_counts_its_listeners_and_is_kept_for_nobody(
         assert redis.publish(state, "teas", ["green", "烏龍"]) == [1, 1]
         heard = [listener.get_message(timeout=5)["data"].decode() for _ in range(2)]
     assert heard == ["green", "烏龍"]
+
+
+@needs_server
+def test_who_listened_before_the_last_message_is_no_reader_of_an_experiments(
+    state: State, server: subprocess.Popen[bytes]
+) -> None:
+    del server
+    channel = sources.Channel(state, "teas", "")
+
+    def listening(stack: ExitStack) -> None:
+        listener = stack.enter_context(stack.enter_context(redis.client(state)).pubsub())
+        listener.subscribe("teas")
+        assert listener.get_message(timeout=5)["type"] == "subscribe"
+
+    with ExitStack() as listeners:
+        assert not channel.has_readers()
+        listening(listeners)
+        assert channel.can_send()
+        channel.forget()
+        assert not channel.has_readers(), "it is a leftover"
+        listening(listeners)
+        assert channel.can_send()
+        channel.send("oolong")
+        assert channel.is_taken()
+        assert not channel.can_send(), "the trigger that got it ends with it"
+        listening(listeners)
+        assert channel.can_send()
+    channel.send("green")
+    assert not channel.is_taken()
 
 
 @needs_server
