@@ -27,7 +27,7 @@ from labkit.brokers import sources
 from labkit.errors import LabError, usage_error
 from labkit.i18n import listed
 from labkit.orders import Orders, delays
-from labkit.stack.lane import TRIGGERER
+from labkit.stack.lane import SECOND_TRIGGERER, TRIGGERER
 from labkit.waiting import quietly, until
 
 if TYPE_CHECKING:
