@@ -6,6 +6,7 @@ beside it, one after the other; what they say is shown afterwards.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,9 @@ def run_all(stages: Sequence[Stage], more: Sequence[str] = ()) -> None:
         more: For pytest.
     """
     beside = [stage for stage in stages if stage.beside] if any(stage.name == MAIN for stage in stages) else []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=1) as background:
+    # What runs beside another has temporary files of its own: tests of the stack see that none of theirs is left.
+    place = tempfile.TemporaryDirectory(prefix="lt-", ignore_cleanup_errors=True)  # short, for names of sockets
+    with place as folder, ThreadPoolExecutor(max_workers=1) as background:
         said = {stage.name: Path(folder) / stage.name for stage in beside}
         pending = {}
         try:
@@ -122,12 +125,15 @@ def run_all(stages: Sequence[Stage], more: Sequence[str] = ()) -> None:
 
 
 def _run(stage: Stage, more: Sequence[str], said: Path | None = None) -> Outcome:
-    """Run a stage; what it says goes to a file where one is given."""
+    """Run a stage; what it says goes to a file where one is given, and its temporary files beside that."""
     command = [sys.executable, *stage.command, *(more if "pytest" in stage.command else ())]
     began = time.monotonic()
     if said is None:
         done = subprocess.run(command, cwd=paths.ROOT, check=False)
     else:
+        environment = {**os.environ, "TMPDIR": str(said.parent)}
         with said.open("wb") as output:
-            done = subprocess.run(command, cwd=paths.ROOT, stdout=output, stderr=subprocess.STDOUT, check=False)
+            done = subprocess.run(
+                command, cwd=paths.ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+            )
     return Outcome(done.returncode, time.monotonic() - began)

@@ -68,3 +68,10 @@ def test_those_beside_come_last() -> None:
     kinds = [stage.beside for stage in checks.STAGES]
     assert kinds == sorted(kinds)
     assert [stage.name for stage in checks.STAGES if stage.name == MAIN]
+
+
+def test_what_runs_beside_has_temporary_files_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import tempfile; print('in', tempfile.gettempdir())"
+    checks.run_all([Stage(MAIN, ("-c", program)), Stage("other", ("-c", program), beside=True)])
+    here, there = re.findall(r"^in (.+)$", capfd.readouterr().out, re.MULTILINE)
+    assert here != there
