@@ -53,6 +53,14 @@ def test_a_restart_reads_code_anew_and_the_part_is_well_again(running: Checkout)
     assert running.part("triggerer").pid != before
 
 
+def test_another_lab_is_loaded_and_no_other_part_notices(running: Checkout) -> None:
+    before = running.running_pids()
+    running.lab("start", "01", "--no-site")
+    after = running.running_pids()
+    assert {name for name, pid in before.items() if after[name] != pid} == {"dag-processor"}
+    assert [lab[:2] for lab in running.stack.state.labs] == ["01", "03"]
+
+
 @pytest.mark.parametrize("what", ["site", "ui"])
 def test_open_says_where(running: Checkout, what: str) -> None:
     # The page that sends readers on to their language: what tells that a site has been built.

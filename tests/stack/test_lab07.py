@@ -6,6 +6,7 @@ The ends of triggerers and what they cost are measured by the notebook itself, w
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,20 @@ def watched(checkout: Checkout) -> dict[str, int | None]:
         return {one.asset: one.triggerer for one in metadata.watchers() if one.asset.startswith("branch_")}
 
 
+def give(checkout: Checkout, capacity: int | None) -> None:
+    """Change the triggerers' capacity as a notebook does: the checkout's own record has to tell of it."""
+    done = subprocess.run(
+        [".venv/bin/python", "-c", f"from labkit.notebook import Notebook; Notebook('07').capacity({capacity})"],
+        cwd=checkout.root,
+        env={**checkout.environment, "PYTHONPATH": str(checkout.root / "labs")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture
 def alone(running: Checkout) -> Iterator[Checkout]:
     """The stack with one triggerer of the usual capacity, before and after."""
@@ -58,7 +73,7 @@ def alone(running: Checkout) -> Iterator[Checkout]:
     yield running
     running.stack.scale({"triggerer": 1})
     if running.stack.state.capacity:
-        running.stack.set_capacity(None)
+        give(running, None)
 
 
 def test_start_has_as_many_triggerers_as_asked_for_and_asking_again_is_harmless(alone: Checkout) -> None:
@@ -111,8 +126,7 @@ def test_a_full_triggerer_leaves_some_waiting_and_status_names_them(alone: Check
         until(lambda: len(watched(alone)) == len(BRANCHES) and all(watched(alone).values()), "the watchers", 60)
         assert "No triggerer runs" not in alone.lab("status", code=None).stdout
         [counted] = rows(alone, "SELECT count(*) AS triggers FROM trigger")
-        stack.set_capacity(counted["triggers"] - 2)
-        assert "--capacity" in " ".join(stack._airflow_command("triggerer"))  # type: ignore[attr-defined]
+        give(alone, counted["triggers"] - 2)
         with stack.metadata() as metadata:
             until(lambda: len(metadata.waiting()) == 2, "all but two to be taken", 60)
             names = {one.name for one in metadata.waiting()}
@@ -231,10 +245,9 @@ def test_the_exercise_is_as_dear_as_the_page_says_and_the_solution_halves_it(run
     assert "paused" in said()
     try:
         switch(running, ["count_tips"], paused=False)
-        until(lambda: "No triggerer" not in said(), "the verdict on the exercise", 120, 1)
-        told = said()
-        assert f"It was {CHECKS.BEFORE} each" in told
-        assert f"8 tips left {8 * CHECKS.BEFORE} rows, {CHECKS.BEFORE}.0 each" in told
+        # On a busy machine two tips may make one run.
+        told = f"8 tips left {8 * CHECKS.BEFORE} rows, {CHECKS.BEFORE}.0 each"
+        until(lambda: told in said(), "the verdict on the exercise", 240, 1)
         running.lab("reset", "07", "--solution", "--yes")
         running.lab("restart", "triggerer")
         switch(running, ["count_tips"], paused=False)

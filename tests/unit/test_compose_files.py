@@ -17,7 +17,7 @@ from labkit.airflow import connections, settings
 from labkit.brokers import jars
 from labkit.errors import LabError
 from labkit.stack import lanes
-from labkit.stack.compose import files, images, offline
+from labkit.stack.compose import files, images, offline, project
 from labkit.stack.compose.project import FILE
 from labkit.stack.lane import SERVED
 from labkit.stack.local import AIRFLOW_PARTS
@@ -224,3 +224,19 @@ def test_a_pinned_image_is_started_by_its_digest_and_a_stand_in_by_its_name(monk
     assert images.here(pinned) is None  # of that name, but not those bytes
     both[pinned.short] = "made here"
     assert images.reference(pinned) == pinned.short
+
+
+@pytest.mark.parametrize(("alone", "wait"), [(True, False), (False, True)])
+def test_what_is_started_alone_leaves_alone_what_ran_once(
+    *, alone: bool, wait: bool, state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said, programs = tmp_path / "said", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "docker").write_text(f'#!/bin/sh\nprintf "%s " "$@" >"{said}"\n', encoding="utf-8")
+    (programs / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    project.log_file(state).parent.mkdir()
+    project.up(state, ["dag-processor"], profiles=["kafka"], alone=alone, wait=wait)
+    words = said.read_text(encoding="utf-8").split()
+    assert ("--no-deps" in words, "--wait" in words) == (alone, wait)
+    assert words[-1] == "dag-processor"
