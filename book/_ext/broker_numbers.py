@@ -16,6 +16,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from broker_chart import CHARTS, FILE, NAMES, WORDS, find, in_seconds, load, plain, sustained
+from measured_chart import MeasuredChart
 from notebooks import say_date
 
 if TYPE_CHECKING:
@@ -23,24 +24,10 @@ if TYPE_CHECKING:
     from sphinx.util.typing import ExtensionMetadata
 
 
-class BrokerChart(SphinxDirective):
-    """A chart; the body is its caption."""
+class BrokerChart(MeasuredChart):
+    """A chart of what sources sustain."""
 
-    required_arguments = 1
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        """Draw it from the record."""
-        if self.arguments[0] not in CHARTS:
-            raise self.error(f"There is no chart {self.arguments[0]}. There are: {', '.join(CHARTS)}.")
-        self.env.note_dependency(str(FILE))
-        svg = CHARTS[self.arguments[0]](load(), self.config.book_lang)
-        figure = nodes.figure("", nodes.raw("", svg, format="html"), classes=["drawing"])
-        if self.content:
-            text, messages = self.parse_inline(" ".join(self.content))
-            figure += [nodes.caption("", "", *text), *messages]
-        self.set_source_info(figure)
-        return [figure]
+    file, load, charts = FILE, staticmethod(load), CHARTS
 
 
 class _Written(SphinxDirective):

@@ -110,8 +110,12 @@ def load(counted: Path = COUNTED) -> list[Card]:
         if fault not in faults():
             msg = f"{counted.name} has a fault {fault!r} that the table has no words for."
             raise ChaosError(msg)
-        if lacking := {*COUNTS.values(), "longest"} - row.keys():
+        if lacking := {*COUNTS.values(), "longest", "delays"} - row.keys():
             msg = f"{counted.name}: {name} {fault} lacks {', '.join(sorted(lacking))}."
+            raise ChaosError(msg)
+        # Served before it was sent: two clocks, or a serving that is not this message's.
+        if early := [delay for delay in row["delays"] if delay < 0]:
+            msg = f"{counted.name}: {name} {fault} has a negative delay ({early[0]} s): count it again."
             raise ChaosError(msg)
         reasons = without.get(sources[name].get("broker", "kafka"), {})
         if fault in reasons:

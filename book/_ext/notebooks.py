@@ -1,7 +1,8 @@
-"""What MyST-NB leaves to us: where outputs lie, and what a reader is told about them.
+"""What MyST-NB leaves to us: where outputs lie, what a reader is told about them, and what a picture among them shows.
 
 MyST-NB writes `<outdir>/../jupyter_execute`, so the sites of two languages would share one folder and publish it; here
-it lies beside the doctrees. And it says nowhere when, or on which Airflow, the outputs it shows were made.
+it lies beside the doctrees. It says nowhere when, or on which Airflow, the outputs it shows were made. And of a picture
+it tells those who cannot see it the file's name, though a notebook keeps beside each what it shows, as plain text.
 """
 
 from __future__ import annotations
@@ -81,6 +82,18 @@ def has_outputs(doctree: nodes.Node) -> bool:
     return any(node.get("nb_element") == "cell_code_output" for node in doctree.findall(nodes.container))
 
 
+def describe_pictures(_app: Sphinx, doctree: nodes.document) -> None:
+    """Give each picture among the outputs the text that the notebook keeps beside it as its alternative."""
+    for bundle in doctree.findall(nodes.container):
+        if bundle.get("nb_element") != "mime_bundle":
+            continue
+        parts = [one for one in bundle.children if isinstance(one, nodes.container)]
+        told = [one.astext() for one in parts if one.get("mime_type") == "text/plain"]
+        for picture in bundle.findall(nodes.image):
+            if told and "alt" not in picture:
+                picture["alt"] = "; ".join(told[0].strip().splitlines())
+
+
 def choose_pages(app: Sphinx, config: Config) -> None:
     """Leave out the notebooks that BOOK_PAGES does not name: each takes minutes, and a reader may want one."""
     if wanted := os.environ.get("BOOK_PAGES", "").split():
@@ -104,5 +117,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_config_value("book_stamp", None, "html")
     app.connect("config-inited", choose_pages)
     app.connect("builder-inited", check_stamp)
+    app.connect("doctree-read", describe_pictures)
     app.connect("builder-inited", move_outputs, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

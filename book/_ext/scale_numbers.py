@@ -24,6 +24,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from broker_chart import plain
+from measured_chart import MeasuredChart
 from notebooks import say_date
 from scale_chart import CHARTS, FILE, WORDS, cost, facts, key, load, runner_cpu, statements_a_minute
 
@@ -215,24 +216,10 @@ class Calculator(SphinxDirective):
         return [nodes.raw("", calculator(load()["constants"], self.config.book_lang), format="html")]
 
 
-class ScaleChart(SphinxDirective):
-    """A chart; the body is its caption."""
+class ScaleChart(MeasuredChart):
+    """A chart of what watchers, events and runs cost."""
 
-    required_arguments = 1
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        """Draw it from the record."""
-        if self.arguments[0] not in CHARTS:
-            raise self.error(f"There is no chart {self.arguments[0]}. There are: {', '.join(CHARTS)}.")
-        self.env.note_dependency(str(FILE))
-        svg = CHARTS[self.arguments[0]](load(), self.config.book_lang)
-        figure = nodes.figure("", nodes.raw("", svg, format="html"), classes=["drawing"])
-        if self.content:
-            text, messages = self.parse_inline(" ".join(self.content))
-            figure += [nodes.caption("", "", *text), *messages]
-        self.set_source_info(figure)
-        return [figure]
+    file, load, charts = FILE, staticmethod(load), CHARTS
 
 
 def statements(table: dict[str, Any], words: dict[str, Any]) -> list[str]:

@@ -4,30 +4,34 @@ Three messages, one after the other: a first one that all is well with, a second
 one when all is mended. Where it matters, the fault comes at a moment that chance has no part in: the trigger has the
 second message from the broker, the triggerer is about to write it, and the database has not got it
 (`labkit.airflow.gate`).
+
+Several sources can have one fault in common: each sends its own three messages to its own Dag, and is counted on its
+own. A triggerer writes one event after the other, so while one waits at the gate, those of the others wait behind it,
+in the memory of the same triggerer: received from their brokers, not in the database. What dies, dies with all of them.
+What is lost and what is doubled is therefore what it is for each source alone (`tests/stack/test_lab06_delivery.py`
+compares). Seconds may be more, as several runs begin at once when all is mended: so no more than a few should share
+(`labkit.cells.AT_ONCE`). Some cannot be where they have to be while another is there; see `check_together`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import secrets
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labkit.airflow import queueing
+from labkit import config, scale
 from labkit.airflow.api import Api
 from labkit.airflow.gate import Gate
-from labkit.brokers import client, shop, sources
-from labkit.config import in_language
+from labkit.brokers import sources
 from labkit.errors import LabError, usage_error
-from labkit.stack.local import SECOND_TRIGGERER
-from labkit.waiting import until
+from labkit.i18n import listed
+from labkit.orders import Orders, delays
+from labkit.stack.lane import SECOND_TRIGGERER, TRIGGERER
+from labkit.waiting import quietly, until
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from labkit.config import Target
     from labkit.stack import Stack
@@ -44,6 +48,8 @@ FAULTS = (
     "poison",
 )
 """What can go wrong: on the command line, and in tables."""
+AT_THE_GATE = ("kill-triggerer", "lose-triggerer", "freeze-triggerer", "stop-broker", "cut-database")
+"""What comes when the triggerer has a message and the database has not."""
 LASTS = {"freeze-triggerer": 45.0, "stop-broker": 10.0}
 """Seconds that a fault lasts where nobody says otherwise."""
 POISON = "malformed"
@@ -58,6 +64,8 @@ USUAL = 60.0
 MENDED = 120.0
 """Seconds for a message after a fault: Airflow takes a triggerer for dead after 30 (`triggerer_health_check_threshold`)
 and a broker takes a consumer for dead after 6 (`session.timeout.ms`)."""
+BACK = 2.0
+"""Seconds that a trigger that ended with its event has to be started again: the triggerer looks once a second."""
 QUIET = 3.0
 """Seconds without anything that waits, runs or is unread, after which nothing more will come."""
 
@@ -139,8 +147,35 @@ def run(
         LabError: The fault is not for this source, the watcher does not turn up, or a message is not served although
             nothing is wrong yet.
     """
-    check(target, fault)
-    return _Chaos(stack, target, fault, LASTS.get(fault, 0) if seconds is None else seconds, tell).run()
+    return together(stack, [target], fault, seconds, tell)[0]
+
+
+def together(
+    stack: Stack,
+    targets: Sequence[Target],
+    fault: str,
+    seconds: float | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Outcome]:
+    """Let something go wrong once, with messages of several sources on their way, and count each source on its own.
+
+    Args:
+        stack: A running stack that has the Dags. It is left as it was found.
+        targets: Where the messages come from and who serves them.
+        fault: One of `FAULTS`.
+        seconds: How long it lasts, where it lasts at all.
+        tell: As for `run`.
+
+    Returns:
+        What became of each source's messages, in the order of the sources.
+
+    Raises:
+        LabError: As for `run`, or the sources cannot share the fault.
+    """
+    for target in targets:
+        check(target, fault)
+    check_together(targets, fault)
+    return _Chaos(stack, targets, fault, LASTS.get(fault, 0) if seconds is None else seconds, tell).run()
 
 
 def applies(target: Target, fault: str) -> bool:
@@ -155,146 +190,168 @@ def check(target: Target, fault: str) -> None:
         LabError: It would.
     """
     if not applies(target, fault):
-        reason = in_language(sources.without()[target.broker][fault])
+        reason = config.in_language(sources.without()[target.broker][fault])
         raise usage_error("chaos.not_for", scheme=target.name, fault=fault, reason=reason)
 
 
+def check_together(targets: Sequence[Target], fault: str) -> None:
+    """Refuse sources whose messages cannot all be where they have to be at one moment.
+
+    Who waits at the gate is seen in the database. Behind it can be whose trigger needs nothing of the triggerer to take
+    a message, and whose source shows that it was taken: so no more than one that is not so. And one that acknowledges
+    by the clock has to be alone, for the others would take longer.
+
+    Raises:
+        LabError: These cannot share this fault.
+    """
+    if fault not in AT_THE_GATE or len(targets) == 1:
+        return
+    first = [one.name for one in targets if not one.behind]
+    hasty = [one.name for one in targets if one.by_the_clock]
+    if hasty:
+        raise usage_error("chaos.alone", schemes=listed(hasty), fault=fault)
+    if len(first) > 1:
+        known = listed(one.name for _, one in config.targets() if one.behind)
+        raise usage_error("chaos.apart", schemes=listed(first), fault=fault, others=known)
+
+
 class _Chaos:
-    def __init__(self, stack: Stack, target: Target, fault: str, seconds: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, stack: Stack, targets: Sequence[Target], fault: str, seconds: float, tell: Callable[[str], None]
+    ) -> None:
         self.stack = stack
-        self.target = target
+        self.targets = targets
         self.fault = fault
         self.seconds = seconds
         self.tell = tell
-        self._source = sources.KINDS[target.broker](stack.state, target.topic, target.group)
-        self._mark = secrets.token_hex(4)
-        self._sent: list[tuple[str, dt.datetime]] = []  # keys, one for each message
 
-    def run(self) -> Outcome:
+    def run(self) -> list[Outcome]:
         with (
             self.stack.metadata() as self._metadata,
             Api(self.stack.state, 30) as self._api,
-            self._part(),
-            self._triggerers(),
-            self._watched(),
         ):
-            begin = self._begin = queueing.mark(self._metadata)
-            dead = self._dead()
-            self.tell("first")
-            self._send("1")
-            self._wait(lambda: self._is_served("1"), USUAL, "chaos.no_first")
-            self.tell("fault")
-            getattr(self, "_" + self.fault.replace("-", "_"))()
-            self.tell("after")
-            self._send("3")
-            _quietly(lambda: self._is_served("3") or self._stranded(begin), MENDED)
-            self.tell("settle")
+            self.all = [Orders(self.stack.state, self._metadata, one) for one in self.targets]
+            with self._parts(), self._triggerers(), self._watched():
+                return self._counted()
+
+    def _counted(self) -> list[Outcome]:
+        for one in self.all:
+            one.begin()
+        self.tell("first")
+        self._send("1")
+        self._wait(lambda one: one.is_served("1"), USUAL, "chaos.no_first")
+        self.tell("fault")
+        getattr(self, "_" + self.fault.replace("-", "_"))()
+        self.tell("after")
+        self._send("3")
+        self._quietly(lambda one: one.is_served("3") or one.stranded(), MENDED)
+        self.tell("settle")
+        self._settle()
+        # Stranded events are not lost: they wait for one more.
+        left = [one for one in self.all if one.stranded() and one.missing()]
+        if left:
+            self._send("4", left)
+            self._quietly(lambda one: one.is_served("4"), USUAL, left)
             self._settle()
-            if self._stranded(begin) and self._missing():
-                # Stranded events are not lost: they wait for one more.
-                self._send("4")
-                _quietly(lambda: self._is_served("4"), USUAL)
-                self._settle()
-            return self._outcome(begin, self._dead() - dead)
+        return [self._outcome(one) for one in self.all]
+
+    def _outcome(self, one: Orders) -> Outcome:
+        counted, servings = one.counted(), one.servings()
+        return Outcome(
+            scheme=one.target.name,
+            fault=self.fault,
+            published=len(one.sent),
+            wanted=len({key for key, _ in one.sent}),
+            events=counted.events,
+            runs=len(counted.runs),
+            failed=one.failed(),
+            served=len({key for key, _ in servings}),
+            servings=len(servings),
+            refused=one.refused(),
+            delays=delays(one.sent, servings),
+        )
 
     # Before and after ---------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _part(self) -> Iterator[None]:
-        """Have the part that the source lives in; one that did not run is stopped again."""
-        part = self._source.part
-        ran = not part or any(one.name == part and one.state == "running" for one in self.stack.parts())
+    def _parts(self) -> Iterator[None]:
+        """Have the parts that the sources live in; those that did not run are stopped again."""
+        running = {one.name for one in self.stack.parts() if one.state == "running"}
+        wanted = [part for part in self._their_parts() if part not in running]
         try:
-            if not ran:
+            for part in wanted:
                 self._start(part)
             yield
         finally:
-            if not ran:
+            for part in wanted:
                 self.stack.stop_part(part)
+
+    def _their_parts(self) -> list[str]:
+        """Return the parts of the stack that the sources live in, each once."""
+        return list(dict.fromkeys(one.source.part for one in self.all if one.source.part))
 
     @contextlib.contextmanager
     def _triggerers(self) -> Iterator[None]:
-        """Have one triggerer afterwards, the first, as before."""
-        ran = SECOND_TRIGGERER in {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
+        """Have the triggerers afterwards that there were before."""
+        ran = {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
         try:
             yield
         finally:
-            self.stack.start_part("triggerer")  # harmless where it runs
-            if not ran:
+            for name in ran:
+                if scale.split(name)[0] == TRIGGERER:
+                    self.stack.start_part(name)  # harmless where it runs
+            if SECOND_TRIGGERER not in ran:
                 self.stack.stop_part(SECOND_TRIGGERER)
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        """Have the Dag un-paused and its watcher there; afterwards it is as before."""
+        """Have the Dags un-paused and their watchers there; afterwards they are as before."""
         self.tell("ready")
-        dag = self.target.dag
-        self._wait(lambda: dag in self._metadata.dags(), READY, "chaos.not_parsed")
-        found = self._metadata.dags()[dag]
+        self._wait(lambda one: one.target.dag in self._metadata.dags(), READY, "chaos.not_parsed")
+        found = self._metadata.dags()
+        paused = [one for one in self.all if found[one.target.dag]["is_paused"]]
         try:
-            if found["is_paused"]:
-                self._leave()  # of somebody who was interrupted a moment ago
-                self._source.forget()
-                self._api.forget_queued(dag)  # the first message would be stranded behind what waits there
-                self._api.set_paused(dag, paused=False)
-                self._api.reparse(dag)
-            self._wait(lambda: self._is_watched() and self._source.has_readers(), READY, "chaos.not_ready")
+            self._quietly(Orders.is_left, READY, paused)  # by somebody who was interrupted a moment ago
+            for one in paused:
+                one.source.forget()
+                self._api.forget_queued(one.target.dag)  # the first message would be stranded behind what waits there
+            self._pause(paused, paused=False)
+            self._wait(lambda one: one.is_watched() and one.source.has_readers(), READY, "chaos.not_ready")
             yield
         finally:
-            self._source.clear()
-            if found["is_paused"]:
+            for one in self.all:
+                one.source.clear()
+            if paused:
                 self.tell("clear")
-                self._api.set_paused(dag, paused=True)
-                self._api.reparse(dag)
-                self._leave()
+                self._pause(paused, paused=True)
+                self._quietly(Orders.is_left, READY, paused)
 
-    def _leave(self) -> None:
-        """Wait until nobody watches and nobody reads."""
-        kafka = self.target.broker == "kafka"  # a group keeps its members for some seconds after they died
-        _quietly(lambda: not self._is_watched() and not (kafka and self._source.has_readers()), READY)
-
-    def _is_watched(self) -> bool:
-        return any(one.asset == self.target.asset and one.triggerer for one in self._metadata.watchers())
+    def _pause(self, some: Iterable[Orders], *, paused: bool) -> None:
+        """Pause Dags, or un-pause them, and have them parsed at once: watchers come and go with that."""
+        dags = [one.target.dag for one in some]
+        for dag in dags:
+            self._api.set_paused(dag, paused=paused)
+        for dag in dags:
+            self._api.reparse(dag)
 
     # Messages -----------------------------------------------------------------------------------------------------
 
-    def _send(self, number: str) -> None:
-        key = f"{self._mark}-{number}"
-        self._publish(key, json.dumps({"order_id": key}))
+    def _send(self, number: str, some: Iterable[Orders] | None = None) -> None:
+        """Send everybody's message of a number, as soon as each can be sent: nobody has to wait for another."""
+        self._sending(lambda one: one.send(number), some)
 
-    def _publish(self, key: str, text: str) -> None:
-        _quietly(self._source.can_send, READY)
-        self._sent.append((key, self._source.send(text)))
+    def _sending(self, send: Callable[[Orders], None], some: Iterable[Orders] | None = None) -> None:
+        left = list(self.all if some is None else some)
 
-    def _servings(self) -> list[tuple[str, dt.datetime]]:
-        """Return which messages were served, and when."""
-        state, table = self.stack.state, self.target.table
-        if not table:
-            told = queueing.returned(self._metadata, self.target.dag, self._begin)
-            names = [(str(name), at) for value, at in told if isinstance(value, list) for name in value]
-            # A learner's trigger may tell a file's whole path.
-            return [(Path(name).name, at) for name, at in names if Path(name).name.startswith(f"{self._mark}-")]
-        if shop.run(state, "SELECT to_regclass(%(table)s) AS there", {"table": table})[1][0]["there"] is None:
-            return []
-        query = f"SELECT order_id, served_at FROM {table} WHERE order_id LIKE %(keys)s ORDER BY served_at"  # noqa: S608  checked in `config`
-        return [(row["order_id"], row["served_at"]) for row in shop.run(state, query, {"keys": f"{self._mark}-%"})[1]]
+        def is_done() -> bool:
+            for one in [one for one in left if one.source.can_send()]:
+                send(one)
+                left.remove(one)
+            return not left
 
-    def _is_served(self, number: str) -> bool:
-        return any(key == f"{self._mark}-{number}" for key, _ in self._servings())
-
-    def _stranded(self, begin: queueing.Mark) -> bool:
-        """Tell whether an event has no run, and nothing waits that would make it one."""
-        left = queueing.count(self._metadata, self.target.dag, [self.target.asset], begin).left
-        return bool(left) and not queueing.pending(self._metadata, [self.target.dag])
-
-    def _events(self) -> int:
-        """Return how many events the messages have made so far; other Dags' are none of ours."""
-        return queueing.count(self._metadata, self.target.dag, [self.target.asset], self._begin).events
-
-    def _missing(self) -> bool:
-        return not {key for key, _ in self._sent} <= {key for key, _ in self._servings()}
-
-    def _dead(self) -> int:
-        return len(client.letters(self.stack.state.bootstrap, self.target.dead)) if self.target.dead else 0
+        quietly(is_done, READY)
+        for one in left:
+            send(one)
 
     def _settle(self) -> None:
         """Wait until all is read, nothing waits and nothing runs, and has not for some seconds."""
@@ -302,96 +359,106 @@ class _Chaos:
 
         def quiet() -> bool:
             nonlocal since
-            pending = queueing.pending(self._metadata, [self.target.dag])
-            if pending or not self._source.is_read():
+            if any(one.is_pending() or not one.source.is_read() for one in self.all):
                 since = time.monotonic()
             return time.monotonic() - since > QUIET
 
-        _quietly(quiet, MENDED)
+        quietly(quiet, MENDED)
 
-    def _wait(self, condition: Callable[[], object], seconds: float, error: str) -> None:
+    def _wait(
+        self,
+        condition: Callable[[Orders], object],
+        seconds: float,
+        error: str,
+        some: Sequence[Orders] | None = None,
+    ) -> None:
+        """Wait until something holds for all, or for some.
+
+        Raises:
+            LabError: It did not come to hold for one; it names the first such.
+        """
+        some = self.all if some is None else some
         try:
-            until(condition, seconds=seconds, pause=0.2)
+            until(lambda: all(condition(one) for one in some), seconds=seconds, pause=0.2)
         except TimeoutError as late:
-            raise LabError(error, dag=self.target.dag, seconds=f"{seconds:.0f}") from late
+            dag = next((one for one in some if not condition(one)), some[0]).target.dag
+            raise LabError(error, dag=dag, seconds=f"{seconds:.0f}") from late
 
-    def _outcome(self, begin: queueing.Mark, refused: int) -> Outcome:
-        counted = queueing.count(self._metadata, self.target.dag, [self.target.asset], begin)
-        failed = self._metadata.rows(
-            "SELECT 1 FROM dag_run WHERE dag_id = %s AND id > %s AND state = 'failed'", [self.target.dag, begin.run]
-        )
-        servings = self._servings()
-        return Outcome(
-            scheme=self.target.name,
-            fault=self.fault,
-            published=len(self._sent),
-            wanted=len({key for key, _ in self._sent}),
-            events=counted.events,
-            runs=len(counted.runs),
-            failed=len(failed),
-            served=len({key for key, _ in servings}),
-            servings=len(servings),
-            refused=refused,
-            delays=delays(self._sent, servings),
-        )
+    def _quietly(
+        self, condition: Callable[[Orders], object], seconds: float, some: Sequence[Orders] | None = None
+    ) -> None:
+        """Wait until something holds for all, or for some, or some seconds."""
+        some = self.all if some is None else some
+        quietly(lambda: all(condition(one) for one in some), seconds)
 
     # Faults -------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _at_the_gate(self) -> Iterator[Gate]:
-        """Send the second message and yield when the triggerer has it and the database has not."""
+        """Send the second messages and yield when the triggerer has them and the database has none of them.
+
+        The first to come is the one that cannot be behind another.
+        """
+        first, *others = sorted(self.all, key=lambda one: one.target.behind)
+        if others:
+            # While one waits at the gate, no trigger can be started: let those be back that end with each event.
+            self._wait(lambda one: one.is_watched() and one.source.has_readers(), USUAL, "chaos.not_ready")
+            time.sleep(BACK)
         # Another Dag's event may wait there, too: it is not the one that the fault is to fall upon.
-        asset = queueing.asset_ids(self._metadata, [self.target.asset])[self.target.asset]
-        with Gate(self.stack.state, asset) as gate:
-            self._send("2")
-            self._wait(gate.waiting, USUAL, "chaos.no_moment")
+        with Gate(self.stack.state, first.asset) as gate:
+            self._send("2", [first])
+            self._wait(lambda _: gate.waiting(), USUAL, "chaos.no_moment", [first])
+            self._send("2", others)
+            self._wait(lambda one: one.source.is_taken(), USUAL, "chaos.no_moment", others)
             yield gate
 
     def _none(self) -> None:
         """Let nothing go wrong, to compare with."""
         self._send("2")
-        _quietly(lambda: self._is_served("2"), USUAL)
+        self._quietly(lambda one: one.is_served("2"), USUAL)
 
     def _kill_triggerer(self) -> None:
         """End both of its processes as a machine does that loses its power; what keeps it starts it again."""
         with self._at_the_gate():
-            self.stack.kill("triggerer")
+            self.stack.kill(self._runner())
 
     def _lose_triggerer(self) -> None:
-        """End one of two triggerers, for good: the other one has to take over."""
-        self.stack.add_triggerer()  # after the watcher: the first one has it
+        """End the triggerer that has the watchers, for good: another one has to take over."""
+        self.stack.add_triggerer()  # after the watchers: the first one has them
         with self._at_the_gate():
-            self.stack.kill("triggerer", for_good=True)
-        owners = {self._owner()}
-        _quietly(lambda: self._owner() not in owners, MENDED)
+            self.stack.kill(self._runner(), for_good=True)
+        owners = {one.owner for one in self.all}
+        self._quietly(lambda one: one.owner not in owners, MENDED)
 
-    def _owner(self) -> int | None:
-        """Return the triggerer that the database says runs the watcher."""
-        found = [one.triggerer for one in self._metadata.watchers() if one.asset == self.target.asset]
-        return found[0] if found else None
+    def _runner(self) -> str:
+        """Return the part that runs the first watcher: of several triggerers it may be any."""
+        owner = self.all[0].owner
+        return next((part for part, job in self.stack.triggerers().items() if job == owner), TRIGGERER)
 
     def _freeze_triggerer(self) -> None:
         """Let it stand still, as a machine does whose memory is swapped, while the gate is opened behind it."""
-        with self._at_the_gate() as gate, self.stack.freeze("triggerer"):
+        with self._at_the_gate() as gate, self.stack.freeze(self._runner()):
             gate.open()
             time.sleep(self.seconds)  # how long it lasts is what the experiment is about
 
     def _stop_broker(self) -> None:
         """Take the broker away at that moment, and bring it back."""
-        part = self._source.part
+        parts = self._their_parts()
         try:
             with self._at_the_gate():
-                self.stack.stop_part(part)
+                for part in parts:
+                    self.stack.stop_part(part)
             time.sleep(self.seconds)  # how long it lasts is what the experiment is about
         finally:
-            self._start(part)
+            for part in parts:
+                self._start(part)
 
     def _start(self, part: str) -> None:
         """Start a part and wait until it answers."""
         broker = self.stack.broker
         if part == broker.name:
             self.stack.start_part(part)
-            _quietly(lambda: broker.healthy(self.stack.state), USUAL)
+            quietly(lambda: broker.healthy(self.stack.state), USUAL)
         else:
             self.stack.serve(part)
 
@@ -402,45 +469,27 @@ class _Chaos:
 
     def _kill_scheduler(self) -> None:
         """End it while an event waits for it."""
-        before = self._events()
+        before = {one: one.events() for one in self.all}
         with self.stack.hold("scheduler"):
             self._send("2")
-            self._wait(lambda: self._events() > before, USUAL, "chaos.no_moment")
+            self._wait(lambda one: one.events() > before[one], USUAL, "chaos.no_moment")
             self.stack.kill("scheduler")
 
     def _duplicate(self) -> None:
         """Send the same message twice, as a producer does that did not hear the broker's answer."""
         self._send("2")
-        _quietly(lambda: self._is_served("2"), USUAL)
+        self._quietly(lambda one: one.is_served("2"), USUAL)
         with self._arriving():
             self._send("2")
 
     def _poison(self) -> None:
         """Send a message that nobody can read."""
         with self._arriving():
-            self._publish("poison", POISON)
+            self._sending(lambda one: one.publish("poison", POISON))
 
     @contextlib.contextmanager
     def _arriving(self) -> Iterator[None]:
         """Wait until what the block sends is an event or a dead letter: what comes next is not to be mixed up in it."""
-        events, dead = self._events(), self._dead()
+        before = {one: (one.events(), one.refused()) for one in self.all}
         yield
-        _quietly(lambda: self._events() > events or self._dead() > dead, USUAL / 2)
-
-
-def delays(sent: Sequence[tuple[str, dt.datetime]], servings: Sequence[tuple[str, dt.datetime]]) -> tuple[float, ...]:
-    """Return the seconds from a message's first sending to its first serving, for those that were served."""
-    began: dict[str, dt.datetime] = {}
-    ended: dict[str, dt.datetime] = {}
-    for table, pairs in ((began, sent), (ended, servings)):
-        for key, moment in pairs:
-            table.setdefault(key, moment)
-    return tuple(round((ended[key] - at).total_seconds(), 2) for key, at in began.items() if key in ended)
-
-
-def _quietly(condition: Callable[[], object], seconds: float) -> bool:
-    """Wait until a condition holds, or some seconds; tells which."""
-    try:
-        return bool(until(condition, seconds=seconds, pause=0.2))
-    except TimeoutError:
-        return False
+        self._quietly(lambda one: one.events() > before[one][0] or one.refused() > before[one][1], USUAL / 2)

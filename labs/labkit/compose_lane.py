@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from labkit import scale
 from labkit.config import in_language
 from labkit.i18n import listed, t
 from labkit.stack.compose import engine, images, offline
@@ -11,30 +12,31 @@ from labkit.stack.compose.stack import ComposeStack
 from labkit.ui import console, download, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from labkit.config import Lab
     from labkit.stack import Stack
 
 
-def bring_up(labs: Sequence[Lab], known: Sequence[Lab]) -> Stack:
+def bring_up(labs: Sequence[Lab], known: Sequence[Lab], wanted: Mapping[str, int]) -> Stack:
     """Start a stack of containers from nothing, up to where an event can be sent.
 
     Args:
         labs: Whose Dags it loads.
         known: Whose Dags it can load later.
+        wanted: How many of a part, where somebody said so.
 
     Raises:
         LabError: Something is missing that only the user can mend, or a part did not come up.
     """
     with step(t("docker.checking")):
-        found = engine.check()
+        found = engine.check(scale.complete(wanted))
     fetch()
     with step(t("docker.building")):
         lab_image = images.build_lab_image()
     if stand_ins := [image.short for image in images.listed() if _is_stand_in(image)]:
         console.print(f"[yellow]![/] {t('docker.stand_ins', images=listed(stand_ins))}")
-    stack = ComposeStack.create(labs, known, found, lab_image)
+    stack = ComposeStack.create(labs, known, found, lab_image, wanted)
     with step(t("docker.starting")):
         stack.launch_desk(known)
         stack.up()

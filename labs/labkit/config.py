@@ -124,6 +124,9 @@ class Target:
         broker: What the topic lives in; `TARGET_BROKERS` has what there is.
         group: The consumer group that reads it, where the broker is Kafka.
         dead: The dead-letter topic; empty where there is none.
+        behind: Whether its trigger takes a message while the triggerer waits with an event of another's, and the source
+            shows that it was taken.
+        by_the_clock: Whether the trigger tells it some seconds after the event, stored or not.
     """
 
     name: str
@@ -135,6 +138,8 @@ class Target:
     broker: str = "kafka"
     group: str = ""
     dead: str = ""
+    behind: bool = False
+    by_the_clock: bool = False
 
 
 @dataclass(frozen=True)
@@ -399,7 +404,8 @@ class _Reader:
             raise self.wrong(f"{at}.group", "str")
         if places["table"] and not places["table"].isidentifier():
             raise self.wrong(f"{at}.table", "identifier")
-        return Target(title=self.both(row, "title", str, f"{at}."), **places)
+        flags = {key: self.need({key: False, **row}, key, bool, f"{at}.") for key in ("behind", "by_the_clock")}
+        return Target(title=self.both(row, "title", str, f"{at}."), **places, **flags)
 
     def targets(self) -> tuple[Target, ...]:
         rows = self.need({"chaos": [], **self.table}, "chaos", list)

@@ -55,6 +55,7 @@ def examine() -> Iterator[Finding]:
     yield _index()
     yield _broker()
     yield _redis()
+    yield _docker()
 
 
 def stop_if_hopeless() -> None:
@@ -164,3 +165,15 @@ def _redis() -> Finding:
     if server is None:
         return Finding("Redis", "poor", t("doctor.redis_missing"), t("redis.no_server"))
     return Finding("Redis", "good", str(server))
+
+
+def _docker() -> Finding:
+    """Whether there is an engine for `start --docker`; everything else does without."""
+    from labkit.stack.compose import engine  # noqa: PLC0415  the SDK, which a start of the local lane does not need
+
+    try:
+        found = engine.check()
+    except LabError as error:
+        return Finding("Docker", "poor", t("doctor.docker_missing"), str(error))
+    told = "doctor.docker_rootless" if found.rootless else "doctor.docker_here"
+    return Finding("Docker", "good", t(told, version=found.version, compose=found.compose))

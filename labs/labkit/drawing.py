@@ -1,7 +1,11 @@
-"""Pictures of measured things, as SVG: readable on light and dark pages, in print and by colour-blind eyes."""
+"""Pictures of measured things, as SVG: readable on light and dark pages, in print and by colour-blind eyes.
+
+Each says in words what it shows, for those who hear it and for where no picture can be.
+"""
 
 from __future__ import annotations
 
+import html
 import io
 import itertools
 import statistics
@@ -12,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from labkit.trace import Journey
 
@@ -39,10 +43,19 @@ STYLE: Any = {
 
 
 class Drawing:
-    """A figure that notebooks show as SVG, whatever backend they have."""
+    """A figure that notebooks show as SVG, whatever backend they have.
 
-    def __init__(self, figure: Figure) -> None:
+    Args:
+        figure: What is drawn.
+        told: What it shows, in words: a line for each thing that is in it.
+    """
+
+    def __init__(self, figure: Figure, told: Iterable[str]) -> None:
         self.figure = figure
+        self.told = "\n".join(told)
+
+    def __repr__(self) -> str:
+        return self.told
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -51,7 +64,8 @@ class Drawing:
         """Return the picture as SVG, for a file or a page."""
         with mpl.rc_context(STYLE), io.StringIO() as file:
             self.figure.savefig(file, format="svg", metadata={"Date": None})
-            return file.getvalue()
+            label = html.escape("; ".join(self.told.splitlines()))
+            return file.getvalue().replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
 def timeline(journey: Journey) -> Drawing:
@@ -72,7 +86,9 @@ def timeline(journey: Journey) -> Drawing:
         axes.invert_yaxis()
         axes.set_xlabel("ms")
         axes.set_xlim(0, max(times) * 1.15)
-    return Drawing(figure)
+        lengths = [after - before for before, after in itertools.pairwise(times)]
+        told = [f"{name}: {took:,.0f} ms" for name, took in zip(names, lengths, strict=True)]
+    return Drawing(figure, told)
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,9 @@ def gantt(spans: Sequence[Span], *, marks: Sequence[float] = (), kinds: Sequence
         axes.set_xlabel(unit)
         if len(kinds) > 1:
             _legend(axes, len(kinds))
-    return Drawing(figure)
+    bars = ((span, f"{span.begin:.3g} to {span.end:.3g} {unit}") for span in spans)
+    told = [" ".join(filter(None, [f"{span.lane}:", span.kind, when])) for span, when in bars]
+    return Drawing(figure, told)
 
 
 def dots(groups: Mapping[str, Sequence[float]], *, unit: str = "s", logarithmic: bool = False) -> Drawing:
@@ -151,7 +169,7 @@ def dots(groups: Mapping[str, Sequence[float]], *, unit: str = "s", logarithmic:
         axes.set_yticks(range(len(groups)), list(groups))
         axes.set_ylim(len(groups) - 0.4, -0.8)
         axes.set_xlabel(unit)
-    return Drawing(figure)
+    return Drawing(figure, [_told_of_values(name, values, unit) for name, values in groups.items()])
 
 
 def levels(series: Mapping[str, Sequence[tuple[float, float]]], *, unit: str = "s", what: str = "") -> Drawing:
@@ -176,7 +194,12 @@ def levels(series: Mapping[str, Sequence[tuple[float, float]]], *, unit: str = "
         strips[-1].set_xlabel(unit)
         if what:
             figure.supylabel(what, fontsize=11)
-    return Drawing(figure)
+    told = [
+        f"{name}: {what or 'values'} from {min(value for _, value in pairs):g} to {max(value for _, value in pairs):g}"
+        for name, pairs in series.items()
+        if pairs
+    ]
+    return Drawing(figure, told)
 
 
 def bars(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawing:
@@ -207,7 +230,7 @@ def bars(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawin
         axes.invert_yaxis()
         axes.set_xlabel(unit)
         axes.legend(loc="upper left", bbox_to_anchor=(-0.2, -0.25), ncols=2, frameon=False, handlelength=1)
-    return Drawing(figure)
+    return Drawing(figure, [_told_of_amounts(name, parts, unit) for name, parts in groups.items()])
 
 
 def pairs(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawing:
@@ -234,7 +257,19 @@ def pairs(groups: Mapping[str, Mapping[str, float]], *, unit: str = "") -> Drawi
         axes.invert_yaxis()
         axes.set_xlabel(unit)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower left", ncols=3, frameon=False)
-    return Drawing(figure)
+    return Drawing(figure, [_told_of_amounts(name, amounts, unit) for name, amounts in groups.items()])
+
+
+def _told_of_values(name: str, values: Sequence[float], unit: str) -> str:
+    if not values:
+        return f"{name}: none"
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{name}: {len(values)} values, median {middle:.2g} {unit}, from {low:.2g} to {high:.2g}"
+
+
+def _told_of_amounts(name: str, amounts: Mapping[str, float], unit: str) -> str:
+    told = ", ".join(f"{part} = {amount:,g}" for part, amount in amounts.items()) or "none"
+    return f"{name}: {told}" + (f" ({unit})" if unit and amounts else "")
 
 
 def _amount(parts: Mapping[str, float], part: str, large: Sequence[str]) -> float:

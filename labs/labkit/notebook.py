@@ -380,7 +380,7 @@ class Notebook:
         """Return the watchers whose trigger failed in the last minute: asset, watcher, error, how often."""
         import pandas as pd  # noqa: PLC0415
 
-        rows = complaints.recent(self._stack.log("triggerer"), self._metadata.watchers())
+        rows = complaints.recent(self._stack.trigger_log(), self._metadata.watchers())
         return pd.DataFrame(
             [(one.asset, one.watcher, one.error, one.count) for one in rows],
             columns=["asset", "watcher", "error", "count"],
@@ -401,7 +401,7 @@ class Notebook:
         Raises:
             LabError: It did not end within `timeout` seconds; the message says how far the event came.
         """
-        log = functools.partial(self._stack.log, "triggerer")
+        log = self._stack.trigger_log
         return Followed(trace.follow(self._metadata, message, timeout=timeout, log=log))
 
     def sql(self, query: str, **values: object) -> pd.DataFrame:

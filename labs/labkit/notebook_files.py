@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from labkit.config import Lab
+
 NOTEBOOKS = paths.BUILD / "notebooks"
 
 _LEFT_OUT = frozenset({"speaker-notes", "toctree"})
@@ -38,6 +40,12 @@ _LABEL = re.compile(r"^\([\w-]+\)=$")
 _ROLE = re.compile(r"\{(?P<name>[\w:-]+)\}`(?P<text>[^`<]+?)(?:\s*<[^`>]*>)?`")
 _OPTION = re.compile(r"^:(?P<key>[\w-]+):\s*\"?(?P<value>[^\"]*)\"?$")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+
+
+def pages(lab: Lab) -> list[str]:
+    """Return the names of a lab's pages, each a notebook: the first page first, the others by name."""
+    found = sorted(page.stem for page in (paths.BOOK / LANGUAGES[0] / "labs").glob(f"{lab.id}-*.md"))
+    return sorted(found, key=lambda page: page != lab.page)
 
 
 def write(*, anew: bool = False) -> list[Path]:

@@ -1,4 +1,4 @@
-"""How many of a part there are to be, as people write it: `--scale triggerer=2,worker=3`.
+"""How many of a part there are to be, as people write it: `--scale triggerer=2,worker=3`; and what each is called.
 
 Which parts there can be more of depends on the lane, and so does how many: `MOST` is the one place that says so.
 """
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 
 MOST: Mapping[str, Mapping[str, int]] = {
     "local": {"triggerer": 2},
-    "compose": {"triggerer": 2},
+    "compose": {"triggerer": 4, "scheduler": 3, "worker": 6},
 }
 """Lane → part → how many at most: a laptop has to carry them all, and two triggerers show what three would."""
+WORKER = "worker"
+"""The part that runs tasks where the scheduler does not; there is none where nobody asks for it."""
+WITH_WORKERS: Mapping[str, int] = {"triggerer": 2, "scheduler": 2}
+"""What comes with workers where nobody says how many: tasks that survive a worker had better survive a scheduler."""
 
 
 def parse(text: str | None, lane: str) -> dict[str, int]:
@@ -41,6 +45,22 @@ def parse(text: str | None, lane: str) -> dict[str, int]:
             raise usage_error("scale.range", part=part, most=most, number=number)
         wanted[part] = number
     return wanted
+
+
+def complete(wanted: Mapping[str, int]) -> dict[str, int]:
+    """Return what is asked for, with what comes along."""
+    return {**(WITH_WORKERS if WORKER in wanted else {}), **wanted}
+
+
+def names(part: str, count: int) -> list[str]:
+    """Return what so many of a part are called: the first as if it were the only one."""
+    return [part if number == 1 else f"{part}-{number}" for number in range(1, count + 1)]
+
+
+def split(name: str) -> tuple[str, int]:
+    """Return which part something is one of, and the how many-th."""
+    part, _, number = name.rpartition("-")
+    return (part, int(number)) if number.isdecimal() else (name, 1)
 
 
 def _pair(word: str) -> tuple[str, int]:

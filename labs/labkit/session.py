@@ -219,9 +219,7 @@ def watch(stack: Stack, message: Message, seen: Callable[[Journey], None] | None
             raise LabError("stack.part_failed", part=failing[0], details=failing[1])
 
     with stack.metadata() as metadata:
-        return trace.follow(
-            metadata, message, timeout=120, log=lambda: stack.log("triggerer"), seen=seen, problem=problem
-        )
+        return trace.follow(metadata, message, timeout=120, log=stack.trigger_log, seen=seen, problem=problem)
 
 
 def wait_for_interface(stack: Stack) -> None:

@@ -32,3 +32,11 @@ def until(condition: Callable[[], T], *, seconds: float, pause: float = 0.1) -> 
         return wait(condition)
     except tenacity.RetryError as error:
         raise TimeoutError from error
+
+
+def quietly(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait until a condition holds, or some seconds; tells which."""
+    try:
+        return bool(until(condition, seconds=seconds, pause=0.2))
+    except TimeoutError:
+        return False

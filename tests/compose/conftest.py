@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +17,10 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "stack"))
 
-from driver import Checkout  # noqa: E402  the tests of both lanes drive a checkout in the same way
+from arranging import arrange  # noqa: E402  the tests of both lanes are ordered in the same way
+from driver import Checkout  # noqa: E402  and drive a checkout in the same way
 
-from labkit import paths  # noqa: E402
+from labkit import compose_lane, paths  # noqa: E402
 from labkit.errors import LabError  # noqa: E402
 from labkit.stack.compose import engine  # noqa: E402
 
@@ -25,59 +29,57 @@ if TYPE_CHECKING:
 
 ENGINE = paths.STATE / "engine"
 """Where our own engine keeps its images, for the next run."""
+WAYS_OUT = (
+    "On Debian, root gets an engine by `tests/compose/engine.sh install`. LAB_SKIP_DOCKER=1 goes without this lane."
+)
 ORDER = (
     "images",
     "use_of_containers",
     *(f"solution_0{number}" for number in range(1, 7)),
     "all_notebooks",
     "stop",
+    "scale",
     "without_rights",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests here, and put them in order: those that share a running stack one after the other."""
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
-        item.add_marker("stack")
-        # The SDK and supervisor's transport leave sockets to the garbage collector.
-        item.add_marker(pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning"))
-    places = [position for position, item in enumerate(items) if item in ours]
-    ranked = sorted(ours, key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
-    for position, item in zip(places, ranked, strict=True):
-        items[position] = item
+    """Mark the tests here, and put them in order."""
+    arrange(items, HERE, ORDER)
 
 
-def _answers() -> bool:
+def _refusal() -> str:
+    """Return what is wrong with the engine that answers now, nothing where it will do."""
     engine.connect.cache_clear()
+    told = ""
     try:
         engine.check()
-    except LabError:
-        return False
-    return True
+    except LabError as error:
+        told = str(error)
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()  # the SDK leaves the socket open that it could not connect
+    return told
 
 
 @pytest.fixture(scope="session", autouse=True)
 def docker_engine() -> Iterator[str]:
     """The address of an engine: this machine's, or one of our own that ends with the tests."""
-    script = str(HERE / "engine.sh")
-    if _answers():
-        yield engine.address()
-        return
     if os.environ.get("LAB_SKIP_DOCKER") == "1":
         pytest.skip("LAB_SKIP_DOCKER=1: THE COMPOSE LANE IS NOT TESTED")
-    made = subprocess.run([script, "install"], capture_output=True, text=True, check=False)
-    if not made.returncode:
-        # The engine inherits what it writes to: a pipe would stay open as long as it lives.
-        made = subprocess.run([script, "start", str(ENGINE)], stdout=subprocess.DEVNULL, text=True, check=False)
-    address = f"unix://{ENGINE}/docker.sock"
-    os.environ["DOCKER_HOST"] = address
+    if not _refusal():
+        yield engine.address()
+        return
+    script = str(HERE / "engine.sh")
+    # The engine inherits what it writes to: a pipe would stay open as long as it lives.
+    begun = subprocess.run([script, "start", str(ENGINE)], stdout=subprocess.DEVNULL, check=False).returncode == 0
+    os.environ["DOCKER_HOST"] = f"unix://{ENGINE}/docker.sock"
     try:
-        if made.returncode or not _answers():
-            pytest.exit(f"no Docker engine can be had here; LAB_SKIP_DOCKER=1 goes without: {made.stderr or ENGINE}", 1)
-        yield address
+        if refusal := _refusal():
+            pytest.exit(f"THE COMPOSE LANE CANNOT BE TESTED: {refusal} {WAYS_OUT}", 1)
+        yield os.environ["DOCKER_HOST"]
     finally:
-        subprocess.run([script, "stop", str(ENGINE)], check=False)
+        if begun:  # another's, which others may be using, is left alone
+            subprocess.run([script, "stop", str(ENGINE)], check=False)
         del os.environ["DOCKER_HOST"]
 
 
@@ -102,7 +104,12 @@ def images(checkout: Checkout) -> str:
     """What `./lab images` says once all are there: fetched, or made here where no registry answers."""
     told = checkout.lab("images").stdout
     if "to be fetched" in told:
-        told = checkout.lab("images", "--offline", timeout=1800).stdout
+        with contextlib.suppress(LabError):
+            compose_lane.fetch()
+        told = checkout.lab("images").stdout
+    if "to be fetched" in told or "stand-in" in told:  # a stand-in whose recipe changed is made anew
+        checkout.lab("images", "--offline", timeout=1800)
+        told = checkout.lab("images").stdout
     return told
 
 

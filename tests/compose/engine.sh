@@ -10,6 +10,10 @@ needed() { ! command -v dockerd >/dev/null || ! docker compose version >/dev/nul
 
 install() {
     needed || return 0
+    local sudo
+    sudo=$(command -v sudo || true)
+    # Itself once more, with root's rights: it writes to /etc, too.
+    if [ "$(id -u)" != 0 ] && [ -n "$sudo" ]; then exec "$sudo" "$0" install; fi
     # Debian 12 has no compose v2. Its archive has that of Debian 13, which needs nothing newer than Debian 12 has: only
     # these four packages may come from there. The archive is the one that this machine's own sources name.
     local archive
@@ -27,6 +31,8 @@ install() {
 
 start() {
     local dir=$1
+    if docker --host "unix://$dir/docker.sock" version >/dev/null 2>&1; then echo "One runs in $dir already." >&2; return 1; fi
+    command -v dockerd >/dev/null || { echo "There is no dockerd here." >&2; return 1; }
     mkdir -p "$dir"
     dockerd --host "unix://$dir/docker.sock" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/docker.pid" \
         >"$dir/docker.log" 2>&1 </dev/null &

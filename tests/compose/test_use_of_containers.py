@@ -53,10 +53,18 @@ def test_a_restart_reads_code_anew_and_the_part_is_well_again(running: Checkout)
     assert running.part("triggerer").pid != before
 
 
+def test_another_lab_is_loaded_and_no_other_part_notices(running: Checkout) -> None:
+    before = running.running_pids()
+    running.lab("start", "01", "--no-site")
+    after = running.running_pids()
+    assert {name for name, pid in before.items() if after[name] != pid} == {"dag-processor"}
+    assert [lab[:2] for lab in running.stack.state.labs] == ["01", "03"]
+
+
 @pytest.mark.parametrize("what", ["site", "ui"])
 def test_open_says_where(running: Checkout, what: str) -> None:
-    (running.root / "build" / "site" / "en").mkdir(parents=True, exist_ok=True)
-    (running.root / "build" / "site" / "en" / "index.html").touch()
+    # The page that sends readers on to their language: what tells that a site has been built.
+    (running.root / "build" / "site" / "index.html").touch()
     told = running.lab("open", what).stdout
     assert str(running.stack.state.ports["api-server" if what == "ui" else "site"]) in told
 

@@ -156,7 +156,7 @@ def test_404_works_at_any_address(site: Path, lang: str) -> None:
 def test_no_markup_leaks_into_the_text(site: Path, lang: str) -> None:
     for name in page_names(site, lang):
         text = re.sub(r"<(pre|script|style|code)\b.*?</\1>", "", html(site, lang, name), flags=re.DOTALL)
-        assert not (leaks := re.findall(r"\{[a-z-]+\}`?|:::+", re.sub(r"<[^>]+>", "", text))), f"{name}: {leaks}"
+        assert not (leaks := re.findall(r"\{[a-z-]+\}`?|:::+|\*\*", re.sub(r"<[^>]+>", "", text))), f"{name}: {leaks}"
 
 
 def test_chinese_site_speaks_chinese(site: Path) -> None:

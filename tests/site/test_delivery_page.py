@@ -122,6 +122,10 @@ def _twice(rows: list[dict[str, Any]]) -> None:
     rows.append(rows[0])
 
 
+def _before_it_was_sent(rows: list[dict[str, Any]]) -> None:
+    rows[0]["delays"][1] = -0.04
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -129,6 +133,7 @@ def _twice(rows: list[dict[str, Any]]) -> None:
         (_unknown_fault, "'spill-tea'"),
         (_without_count, "kafka none lacks doubled"),
         (_twice, "kafka none twice"),
+        (_before_it_was_sent, "kafka none has a negative delay (-0.04 s)"),
         (_without_sense, "sqs stop-broker, of which"),
     ],
 )
@@ -141,6 +146,37 @@ def test_what_is_wrong_in_the_counts_is_told(
     file.write_text(json.dumps(rows), encoding="utf-8")
     with pytest.raises(chaos_table.ChaosError, match=re.escape(told)):
         chaos_table.load(file)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_two_late_orders_are_late_as_measured(lang: str) -> None:
+    (row,) = [one for one in ROWS if (one["scheme"], one["fault"]) == ("shared-plain", "kill-triggerer")]
+    _, second, third, _ = row["delays"]
+    (told,) = [line for line in text(lang).splitlines() if "`shared-plain`" in line and line.startswith("**")]
+    assert [float(number) for number in re.findall(r"\d+\.\d", told)] == [round(second, 1), round(third, 1)]
+    assert third == row["longest"]
+
+
+@pytest.mark.parametrize("page", ["06-collapse", "06-delivery"])
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_code_on_the_lab_pages_is_no_wider_than_the_page(page: str, lang: str) -> None:
+    shown = (ROOT / "book" / lang / "labs" / f"{page}.md").read_text(encoding="utf-8")
+    code = [line for block in CODE.findall(shown) for line in block.splitlines()]
+    included = INCLUDED.findall(shown)
+    assert code
+    assert included
+    for file, begin, end in included:
+        source = (ROOT / file).read_text(encoding="utf-8")
+        code += source.partition(begin)[2].partition(end)[0].splitlines()
+    assert [line for line in code if len(line) > WIDEST] == []
+
+
+WIDEST = 95
+"""Characters of a line of code that a page shows on a laptop without scrolling."""
+CODE = re.compile(r"^```(?:\{code-cell\} ipython3|python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+INCLUDED = re.compile(
+    r'^```\{literalinclude\} \.\./\.\./\.\./(\S+)\n(?:.*\n)*?:start-after: "(.*)"\n:end-before: "(.*)"', re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("file", LINES)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from arranging import arrange
 from driver import Checkout
 
 if TYPE_CHECKING:
@@ -35,19 +36,7 @@ ORDER = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests here, and put them in order."""
-    ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
-        item.add_marker("stack")
-        # supervisor's XML-RPC transport leaves its socket to the garbage collector.
-        item.add_marker(
-            pytest.mark.filterwarnings(
-                "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
-            )
-        )
-    ranked = sorted(ours, key=lambda item: ORDER.index(item.path.stem.removeprefix("test_")))
-    places = [position for position, item in enumerate(items) if item in ours]
-    for position, item in zip(places, ranked, strict=True):
-        items[position] = item
+    arrange(items, HERE, ORDER)
 
 
 @pytest.fixture(scope="session")

@@ -257,7 +257,9 @@ class Checkout:
         left += [f"record: {file.name}" for file in state.glob("state*")]
         left += [f"draft: {file.name}" for file in state.glob("templates/*.*")]
         for folder in SHARED:
-            left += [f"in {folder}: {name}" for name in _names(folder) - self.before[folder] if self._suspicious(name)]
+            new = {name for name in _names(folder) - self.before[folder] if self._suspicious(name)}
+            # A program that lives and is not of this checkout may have made it, perhaps another stage of the tests.
+            left += [f"in {folder}: {name}" for name in new if not _held(folder / name)]
         left += [f"JVM data of process {pid}" for pid in self.pids for _ in Path("/tmp").glob(f"hsperfdata_*/{pid}")]
         left += [f"shared memory {segment}" for segment in _shared_memory(self.pids)]
         return left
@@ -311,6 +313,18 @@ def end_group(process: subprocess.Popen[str], number: signal.Signals, timeout: f
 
 def _names(folder: Path) -> set[str]:
     return set(os.listdir(folder)) if folder.exists() else set()  # noqa: PTH208  names are what is compared
+
+
+def _held(file: Path) -> bool:
+    """Tell whether a living process maps a file or listens on it; those of the checkout are reported as such."""
+    wanted = str(file)
+    if any(connection.laddr == wanted for connection in psutil.net_connections("unix")):
+        return True
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if wanted in Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8", errors="replace"):
+                return True
+    return False
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
+import psycopg2
 import pytest
 from driver import until
 from tests import pages
 
 from labkit import collapse, config, environments, i18n
-from labkit.airflow import queueing
+from labkit.airflow import queueing, settings
 from labkit.airflow.api import Api
+from labkit.airflow.metadata import make_database
 from labkit.brokers import client
+from labkit.stack import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from driver import Checkout
 
@@ -194,6 +197,67 @@ def test_the_next_release_makes_the_runs_that_were_recorded(with_next_release: s
     _, wanted = config.find_collapse()
     assert again == collapse.load(wanted.recorded / f"{with_next_release}.json")
     assert not (checkout.root / ".lab" / "side-state.json").exists()
+
+
+@pytest.fixture
+def copied(running: Checkout) -> Iterator[Callable[[], str]]:
+    """What copies the metadata database as it is, and returns the copy's name; it goes with the test."""
+    stack, name = running.stack, "upgraded"
+    server = ["-h", stack.state.database["host"], "-U", "airflow"]
+    programs = postgres.binaries(stack.state.folder)
+
+    def copy() -> str:
+        make_database(stack.state, name)
+        dump = subprocess.run([programs / "pg_dump", *server, "airflow"], capture_output=True, check=True)
+        restore = [programs / "psql", *server, "-q", "-v", "ON_ERROR_STOP=1", name]
+        subprocess.run(restore, input=dump.stdout, stdout=subprocess.DEVNULL, check=True)
+        return name
+
+    yield copy
+    subprocess.run([programs / "dropdb", *server, "--maintenance-db=airflow", "--if-exists", name], check=True)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform != "linux", reason="the lock's wheels of the pre-release are tried on Linux only")
+def test_an_upgrade_queues_what_one_more_event_had_behind_it_and_nothing_else_that_is_stranded(
+    with_next_release: str, running: Checkout, copied: Callable[[], str]
+) -> None:
+    stack, assets = running.stack, ("rule_quick", "rule_spaced", "rule_cream")
+    dags = ("rule_quick", "rule_spaced", "rule_either")
+    with stack.metadata() as metadata, Api(stack.state, 30) as api:
+        until(lambda: len(queueing.asset_ids(metadata, assets)) == len(assets), "the assets", 90)
+        ids = queueing.asset_ids(metadata, assets)
+
+        def send(asset: str, count: int) -> list[int]:
+            """Return the ids of the events."""
+            answers = [
+                api.call("POST", "assets/events", json={"asset_id": ids[asset], "extra": {}}) for _ in range(count)
+            ]
+            return [int(one["id"]) for one in answers]
+
+        until(lambda: not queueing.pending(metadata, dags), "all to rest", 60)
+        with stack.hold("scheduler"):
+            quick, spaced = send("rule_quick", 5), send("rule_spaced", 5)
+        until(lambda: not queueing.pending(metadata, dags), "both runs", 60)
+        with stack.hold("scheduler"):  # as it is when somebody upgrades: stopped
+            more, unseen = send("rule_spaced", 1), send("rule_cream", 5)
+            name = copied()
+        until(lambda: not queueing.pending(metadata, dags), "all runs", 60)
+        send("rule_cream", 1)  # nothing is left behind for the tests that follow
+        send("rule_quick", 1)
+    python = environments.interpreter(environments.airflow_releases()[with_next_release])
+    place = f"postgresql+psycopg2://airflow@/{name}?host={stack.state.database['host']}"
+    environment = settings.environment(stack.state, []) | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": place}
+    migrate = [python, "-m", "airflow", "db", "migrate"]
+    subprocess.run(migrate, env={**os.environ, **environment}, capture_output=True, check=True)
+    with (
+        contextlib.closing(psycopg2.connect(**{**stack.state.database, "dbname": name})) as copy,
+        copy.cursor() as cursor,
+    ):
+        cursor.execute("SELECT asset_event_id FROM asset_dag_run_queue WHERE target_dag_id = ANY(%s)", [list(dags)])
+        queued = {row[0] for row in cursor.fetchall()}
+    assert queued == {*spaced[1:], *more, unseen[0]}
+    assert not queued & {*quick, *unseen[1:]}
 
 
 WHO_BATCHES = """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+import pytest
+import yaml
 from driver import until
 
-from labkit.stack.local import SECOND_TRIGGERER
+from labkit.stack.lane import SECOND_TRIGGERER
 
 if TYPE_CHECKING:
     from driver import Checkout
@@ -37,3 +40,17 @@ def test_a_second_triggerer_comes_when_asked_for_and_goes_again(running: Checkou
     assert SECOND_TRIGGERER not in running.lab("status").stdout
     assert SECOND_TRIGGERER in running.lab("restart", SECOND_TRIGGERER, code=1).stderr
     assert SECOND_TRIGGERER not in running.running_pids(), "a restart brings nothing that was not there"
+
+
+@pytest.mark.parametrize("capacity", [1, 100])
+def test_the_query_that_scales_triggerers_on_kubernetes_counts_watchers(running: Checkout, capacity: int) -> None:
+    values = yaml.safe_load((running.root / "docker" / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    query = values["triggerer"]["keda"]["query"].replace('{{ include "triggerer.capacity" . }}', str(capacity))
+    assert "{{" not in query
+    with running.stack.metadata() as metadata:
+        (told,) = metadata.rows(
+            f"SELECT ({query}) AS wanted, (SELECT COUNT(*) FROM trigger) AS triggers,"  # noqa: S608
+            " (SELECT COUNT(DISTINCT trigger_id) FROM asset_watcher) AS watchers"
+        )
+    assert told["triggers"] >= told["watchers"] > 0
+    assert told["wanted"] == math.ceil(told["triggers"] / capacity) + 1

@@ -12,7 +12,7 @@ from driver import until
 from labkit import config
 from labkit.airflow.api import Api
 from labkit.brokers.client import Sender
-from labkit.stack.local import ON_DEMAND
+from labkit.stack.lane import ON_DEMAND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from labkit import cells, chaos, config, i18n, session
+from labkit import cells, chaos, config, i18n, orders, session
 from labkit.brokers import sources
 from labkit.cli import INTERRUPTED
 from labkit.errors import FAILED, USAGE, LabError
@@ -69,8 +69,8 @@ def test_late_is_what_took_longer_than_the_limit() -> None:
 def test_a_delay_is_from_the_first_sending_to_the_first_serving() -> None:
     sent = [("a", after(0)), ("b", after(1)), ("a", after(2)), ("lost", after(3))]
     servings = [("a", after(4)), ("b", after(4.5)), ("a", after(9))]
-    assert chaos.delays(sent, servings) == (4.0, 3.5)
-    assert chaos.delays(sent, []) == ()
+    assert orders.delays(sent, servings) == (4.0, 3.5)
+    assert orders.delays(sent, []) == ()
 
 
 def test_a_row_can_be_written_as_json_and_has_what_was_reckoned() -> None:
@@ -177,8 +177,56 @@ def test_the_project_s_file_is_as_the_command_would_write_it(tmp_path: Path) -> 
     assert file.read_text(encoding="utf-8") == kept
 
 
+def test_every_cell_is_in_one_group_and_no_group_is_one_that_cannot_share_its_fault() -> None:
+    groups = cells.together(cells.cells())
+    assert sorted(cell.name for some in groups for cell in some) == sorted(cell.name for cell in cells.cells())
+    for some in groups:
+        assert len({cell.fault for cell in some}) == 1
+        assert 1 <= len(some) <= cells.AT_ONCE
+        chaos.check_together([cell.target for cell in some], some[0].fault)
+    assert len(groups) < len(cells.cells()) * 0.6, "else there is no use in it"
+
+
+def targets(*names: str) -> list[config.Target]:
+    return [config.find_target(name)[1] for name in names]
+
+
+@pytest.mark.parametrize("fault", chaos.AT_THE_GATE)
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("sqs", "kafka-shared-stream"), "sqs"),
+        (("own", "kafka", "shared-plain"), "shared-plain"),
+        (("batch", "redis"), "batch"),
+        (("redis", "batch", "sqs"), "batch"),
+    ],
+)
+def test_what_cannot_be_at_the_gate_together_is_refused(names: tuple[str, ...], told: str, fault: str) -> None:
+    with pytest.raises(LabError, match=told) as refused:
+        chaos.check_together(targets(*names), fault)
+    assert refused.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("fault", chaos.FAULTS)
+def test_what_can_be_at_the_gate_together_shares_every_fault_and_so_does_who_is_alone(fault: str) -> None:
+    for names in (("kafka", "redis", "file", "own"), ("batch",), ("sqs-kept", "redis")):
+        chaos.check_together(targets(*names), fault)
+    if fault not in chaos.AT_THE_GATE:
+        chaos.check_together(targets("batch", "sqs", "own"), fault)
+
+
+def test_sources_with_a_comma_between_them_are_each_checked(lab: Callable[..., Outcome]) -> None:
+    assert "pigeons" in lab("chaos", "kafka,pigeons", "none").err
+    refused = lab("chaos", "kafka,sqs", "stop-broker")
+    assert refused.code == USAGE
+    assert "sqs cannot" not in lab("chaos", "kafka,redis", "stop-broker").err
+    refused = lab("chaos", "sqs,sqs-kept", "kill-triggerer")
+    assert refused.code == USAGE
+    assert "on its own" in refused.err.replace("\n", " ")
+
+
 def test_the_time_left_is_that_of_what_was_done() -> None:
-    assert cells.left(0, 0, 60) == 70, "a guess where nothing is done"
+    assert cells.left(0, 0, 60) == 45, "a guess where nothing is done"
     assert cells.left(300, 3, 9) == 10
     assert cells.left(60, 6, 7) == 1
 
@@ -260,19 +308,21 @@ class Tried:
         self.cells: list[tuple[str, str]] = []
         self.end: dict[tuple[str, str], BaseException] = {}
 
-    def run(self, _: object, target: config.Target, fault: str, **__: object) -> chaos.Outcome:
+    def together(self, _: object, targets: list[config.Target], fault: str, **__: object) -> list[chaos.Outcome]:
         """Note what was tried."""
-        self.cells.append((target.name, fault))
-        if (target.name, fault) in self.end:
-            raise self.end[target.name, fault]
-        return outcome(scheme=target.name, fault=fault)
+        names = [(target.name, fault) for target in targets]
+        self.cells += names
+        for name in names:
+            if name in self.end:
+                raise self.end[name]
+        return [outcome(scheme=scheme, fault=fault) for scheme, _ in names]
 
 
 @pytest.fixture
 def tried(record: cells.Record, monkeypatch: pytest.MonkeyPatch) -> Tried:
     """A stack that is there in name only, and a file of its own."""
     found = Tried(record)
-    monkeypatch.setattr(chaos, "run", found.run)
+    monkeypatch.setattr(chaos, "together", found.together)
     monkeypatch.setattr(cells, "Record", lambda: type(record)(record.file))
     monkeypatch.setattr(session, "current", object)
     monkeypatch.setattr(session, "having", lambda *_, **__: object())
@@ -323,7 +373,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(tried: Tried, la
 def test_a_cell_that_cannot_be_counted_is_named_and_the_others_are_counted(
     tried: Tried, lab: Callable[..., Outcome]
 ) -> None:
-    tried.end["kafka", "cut-database"] = LabError("chaos.no_first", seconds="60")
+    tried.end["kafka", "cut-database"] = LabError("chaos.no_first", dag="serve_plainly", seconds="60")
     told = lab("chaos", "--all", "kafka")
     assert told.code == FAILED
     assert len(tried.cells) == 7

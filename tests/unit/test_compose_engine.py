@@ -98,6 +98,18 @@ def test_an_engine_that_will_do_is_described(machine: Callable[..., None]) -> No
     assert not found.rootless
 
 
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_so_many_of_a_part_need_more_memory(machine: Callable[..., None], language: i18n.Language) -> None:
+    machine(memory=4_000_000_000)
+    i18n.use(language)
+    engine.check({"triggerer": 2})
+    with pytest.raises(LabError) as refused:
+        engine.check({"worker": 3, "scheduler": 2})
+    assert refused.value.key == "docker.little_memory_for_so_many"
+    for word in ("worker=3", "scheduler=2", "4.0 GB", f"{engine.needed({'worker': 3, 'scheduler': 2}) / 1e9:.1f} GB"):
+        assert word in str(refused.value)
+
+
 def test_an_engine_without_roots_rights_is_known_as_such(machine: Callable[..., None]) -> None:
     machine(options=("name=seccomp,profile=builtin", "name=rootless"))
     assert engine.check().rootless
@@ -172,3 +184,54 @@ def test_a_command_stops_with_a_sentence_and_leaves_nothing(
     assert "docker.sock" in outcome.err
     assert "Traceback" not in outcome.err
     assert not (checkout / ".lab" / "state.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "usable", "alone"),
+    [("en", "you may use them", "your own rights"), ("zh-TW", "你有權使用", "自己的權限")],
+)
+def test_the_doctor_names_engine_compose_and_rights(
+    machine: Callable[..., None], lab: Callable[..., Outcome], language: str, usable: str, alone: str
+) -> None:
+    machine()
+    [line] = docker_lines(lab("doctor", "--lang", language).out)
+    assert line.startswith("✓")
+    assert {"26.1.5+dfsg1", "2.26.1-4"} <= {word.strip(",，") for word in line.replace("，", "， ").split()}
+    assert usable in line
+    assert alone not in line
+
+
+@pytest.mark.parametrize(("language", "alone"), [("en", "your own rights"), ("zh-TW", "自己的權限")])
+def test_the_doctor_tells_an_engine_without_roots_rights(
+    machine: Callable[..., None], lab: Callable[..., Outcome], language: str, alone: str
+) -> None:
+    machine(options=("name=rootless",))
+    assert alone in docker_lines(lab("doctor", "--lang", language).out)[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "optional"), [("en", "only `./lab start --docker`"), ("zh-TW", "只有 `./lab start")]
+)
+@pytest.mark.parametrize(
+    ("described", "mend"),
+    [({"client": False}, "Docker Desktop"), ({"running": False}, "docker.sock"), ({"compose": ""}, "2.26")],
+)
+def test_the_doctor_says_what_is_missing_and_that_the_lane_is_optional(
+    machine: Callable[..., None],
+    lab: Callable[..., Outcome],
+    described: dict[str, Any],
+    mend: str,
+    language: str,
+    optional: str,
+) -> None:
+    machine(**described)
+    told = lab("doctor", "--lang", language).out.splitlines()
+    [line] = docker_lines("\n".join(told))
+    assert line.startswith("!")
+    assert optional in line
+    assert mend in told[told.index(line) + 1]
+
+
+def docker_lines(told: str) -> list[str]:
+    """Return what the doctor says of Docker, without what would mend it."""
+    return [line for line in told.splitlines() if line[1:].startswith(" Docker")]

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from labkit import config, i18n, paths
+from labkit import config, i18n, paths, scale
 from labkit.airflow import connections, settings
 from labkit.brokers import jars
 from labkit.errors import LabError
 from labkit.stack import lanes
-from labkit.stack.compose import files, images, offline
+from labkit.stack.compose import files, images, offline, project
 from labkit.stack.compose.project import FILE
-from labkit.stack.local import AIRFLOW_PARTS, SERVED
+from labkit.stack.lane import SERVED
+from labkit.stack.local import AIRFLOW_PARTS
 from labkit.stack.state import State
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 ONCE = {"airflow-init", "topics"}
 """Services that do one thing and end."""
+CELERY = {
+    "apache-airflow-providers-celery",
+    *("amqp", "billiard", "celery", "click-didyoumean", "click-plugins", "click-repl", "flower", "humanize", "kombu"),
+    *("tzlocal", "vine"),
+}
+"""What `compose.scale.yaml` needs and the other lane has no use for: the executor, Celery, and what these bring."""
 
 
 @pytest.fixture
@@ -49,7 +56,8 @@ def services() -> dict[str, dict[str, Any]]:
 
 def test_each_part_is_a_service(services: dict[str, dict[str, Any]]) -> None:
     # One API server does the work of the local lane's two.
-    assert services.keys() - ONCE == (AIRFLOW_PARTS.keys() - {"execution-api"}) | {"postgres", "kafka"} | SERVED.keys()
+    airflow = {scale.split(name)[0] for name in AIRFLOW_PARTS} - {"execution-api"}
+    assert services.keys() - ONCE == airflow | {"postgres", "kafka"} | SERVED.keys()
 
 
 def test_no_service_has_a_fixed_name_or_port_and_all_stay_on_this_machine(services: dict[str, dict[str, Any]]) -> None:
@@ -92,7 +100,9 @@ def test_containers_have_the_versions_of_the_local_lane(folder: str) -> None:
 
     ours, theirs = versions(paths.LOCK_FILE), versions(images.FOLDER / folder / "requirements.lock")
     assert theirs["apache-airflow"]
-    assert theirs.items() <= ours.items()
+    beside = theirs.keys() - ours.keys()
+    assert {name: theirs[name] for name in theirs.keys() - beside}.items() <= ours.items()
+    assert beside == (CELERY if folder == "airflow" else set())
 
 
 def test_each_image_has_a_stand_in() -> None:
@@ -214,3 +224,19 @@ def test_a_pinned_image_is_started_by_its_digest_and_a_stand_in_by_its_name(monk
     assert images.here(pinned) is None  # of that name, but not those bytes
     both[pinned.short] = "made here"
     assert images.reference(pinned) == pinned.short
+
+
+@pytest.mark.parametrize(("alone", "wait"), [(True, False), (False, True)])
+def test_what_is_started_alone_leaves_alone_what_ran_once(
+    *, alone: bool, wait: bool, state: State, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said, programs = tmp_path / "said", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "docker").write_text(f'#!/bin/sh\nprintf "%s " "$@" >"{said}"\n', encoding="utf-8")
+    (programs / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    project.log_file(state).parent.mkdir()
+    project.up(state, ["dag-processor"], profiles=["kafka"], alone=alone, wait=wait)
+    words = said.read_text(encoding="utf-8").split()
+    assert ("--no-deps" in words, "--wait" in words) == (alone, wait)
+    assert words[-1] == "dag-processor"

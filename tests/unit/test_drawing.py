@@ -64,3 +64,30 @@ def test_a_chart_is_svg_with_its_words_as_text_and_repeats_itself(
     for word in words:
         assert f">{word}</text>" in svg, word
     assert svg == draw()._repr_svg_()
+
+
+@pytest.mark.parametrize(
+    ("draw", "told"),
+    [
+        (gantt, ["run 1: waits 0 to 2 s", "run 2: works 1 to 2.5 s"]),
+        (
+            dots,
+            [
+                "cron: 3 values, median 20 s, from 10 to 31",
+                "watcher: 2 values, median 0.6 s, from 0.5 to 0.7",
+                "nothing: none",
+            ],
+        ),
+        (levels, ["sensor: slots from 0 to 1", "deferrable: slots from 0 to 1"]),
+        (pairs, ["quick: 3.3 = 1, 3.4 = 5 (runs)", "batched: 3.4 = 2 (runs)"]),
+    ],
+    ids=["gantt", "dots", "levels", "pairs"],
+)
+def test_a_chart_says_in_words_what_it_shows(draw: Callable[[], Drawing], told: list[str]) -> None:
+    assert repr(draw()).splitlines() == told
+    assert f'role="img" aria-label="{"; ".join(told)}"' in draw()._repr_svg_()
+
+
+def test_words_that_mean_something_to_svg_are_safe_in_it() -> None:
+    svg = drawing.pairs({'a "b" & <c>': {"x": 1}}, unit="runs")._repr_svg_()
+    assert 'aria-label="a &quot;b&quot; &amp; &lt;c&gt;: x = 1 (runs)"' in svg

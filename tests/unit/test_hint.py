@@ -43,7 +43,7 @@ class _Stack:
     def metadata(self) -> Metadata:
         return _Metadata()  # type: ignore[return-value]
 
-    def log(self, _: str) -> list[str]:
+    def trigger_log(self) -> list[str]:
         return []
 
 

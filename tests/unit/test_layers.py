@@ -25,7 +25,7 @@ FLOORS = (
     # A stack as a whole, a machine as a whole, a site as a whole.
     {"session", "compose_lane", "doctor", "site", "race", "collapse", "chaos", "cells"},
     {"ui", "drawing", "notebook_files"},
-    {"trace", "verify", "progress", "plan"},
+    {"trace", "verify", "progress", "plan", "orders"},
     # One floor: a stack holds a broker, and a broker gives the stack a program.
     {"stack", "brokers"},
     # The one place that touches Airflow.

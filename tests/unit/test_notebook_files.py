@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from labkit import notebook_files, paths
+from labkit import config, notebook_files, paths
+from labkit.commands import open as opening
+from labkit.errors import LabError
 from labkit.i18n import LANGUAGES, Language
 
 if TYPE_CHECKING:
@@ -107,3 +109,31 @@ def test_no_assertion_stands_between_a_reader_who_turns_the_dials_and_the_table(
         body = ast.parse(cell).body
         shows = bool(body) and isinstance(body[-1], ast.Expr)
         assert not (shows and any(isinstance(one, ast.Assert) for one in body)), f"show first, insist later:\n{cell}"
+
+
+@pytest.mark.parametrize("lab", config.labs(), ids=lambda one: one.id)
+def test_a_labs_pages_are_those_of_the_book_and_the_first_one_comes_first(lab: config.Lab) -> None:
+    pages = notebook_files.pages(lab)
+    assert pages[0] == lab.page
+    for language in LANGUAGES:
+        assert {one.stem for one in (paths.BOOK / language / "labs").glob(f"{lab.id}-*.md")} == set(pages)
+
+
+@pytest.mark.parametrize(
+    ("name", "pages"),
+    [
+        ("06", ["06-collapse", "06-delivery"]),
+        ("6", ["06-collapse", "06-delivery"]),
+        ("06-delivery-and-collapse", ["06-collapse", "06-delivery"]),
+        ("06-delivery", ["06-delivery"]),
+        ("04-base-event-trigger", ["04-base-event-trigger", "04-trigger-traps"]),
+        ("04-trigger-traps", ["04-trigger-traps"]),
+    ],
+)
+def test_a_lab_opens_with_all_its_pages_and_a_page_alone(name: str, pages: list[str]) -> None:
+    assert opening.pages_of(name) == pages
+
+
+def test_what_is_neither_a_lab_nor_a_page_is_refused() -> None:
+    with pytest.raises(LabError, match="06-deliveries"):
+        opening.pages_of("06-deliveries")

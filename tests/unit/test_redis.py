@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from labkit.brokers import redis
+from labkit.brokers import redis, sources
 from labkit.errors import LabError
 from labkit.i18n import LANGUAGES, use
 from labkit.stack import owned
@@ -68,6 +69,35 @@ def test_what_is_said_counts_its_listeners_and_is_kept_for_nobody(
 
 
 @needs_server
+def test_who_listened_before_the_last_message_is_no_reader_of_an_experiments(
+    state: State, server: subprocess.Popen[bytes]
+) -> None:
+    del server
+    channel = sources.Channel(state, "teas", "")
+
+    def listening(stack: ExitStack) -> None:
+        listener = stack.enter_context(stack.enter_context(redis.client(state)).pubsub())
+        listener.subscribe("teas")
+        assert listener.get_message(timeout=5)["type"] == "subscribe"
+
+    with ExitStack() as listeners:
+        assert not channel.has_readers()
+        listening(listeners)
+        assert channel.can_send()
+        channel.forget()
+        assert not channel.has_readers(), "it is a leftover"
+        listening(listeners)
+        assert channel.can_send()
+        channel.send("oolong")
+        assert channel.is_taken()
+        assert not channel.can_send(), "the trigger that got it ends with it"
+        listening(listeners)
+        assert channel.can_send()
+    channel.send("green")
+    assert not channel.is_taken()
+
+
+@needs_server
 def test_nobody_gets_in_without_the_password(state: State, server: subprocess.Popen[bytes]) -> None:
     del server
     state.redis_password_file.write_text("guessed", encoding="ascii")
@@ -111,9 +141,10 @@ def test_a_machine_without_a_server_is_told_what_to_install(
 
 @pytest.mark.parametrize(("language", "said"), [("en", "only the labs with Redis"), ("zh-TW", "用到 Redis 的實驗")])
 def test_the_doctor_says_so_and_does_not_call_it_a_failure(
-    language: str, said: str, lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    language: str, said: str, lab: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(redis, "executable", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))  # neither this machine's Docker nor its package index is asked
     outcome = lab("doctor", "--lang", language)
     assert said in outcome.out
     assert "apt install redis-server" in outcome.out

@@ -17,12 +17,15 @@ from airflow.sdk.exceptions import AirflowFailException
 OPTIONS = {"catchup": False, "is_paused_upon_creation": True, "tags": ["lab-06"]}
 
 
+# [messages]
 def nine_messages():
     """Yield eight orders and what is no order, as pairs of key and value."""
     for number in range(1, 9):
         yield str(number), json.dumps({"order_id": number, "cups": number})
     yield "9", "malformed"
 
+
+# [/messages]
 
 with DAG("send_nine", schedule=None, **OPTIONS):
     ProduceToTopicOperator(task_id="send", kafka_config_id="kafka_nine", topic="nine", producer_function=nine_messages)

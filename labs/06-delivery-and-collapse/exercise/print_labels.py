@@ -12,7 +12,13 @@ from label_feed import LabelTrigger
 
 labels = Asset("labels", watchers=[AssetWatcher("labels_on_kafka", trigger=LabelTrigger())])
 
-with DAG("print_labels", schedule=labels, catchup=False, is_paused_upon_creation=True, tags=["lab-06"]):
+with DAG(
+    "print_labels",
+    schedule=labels,
+    catchup=False,
+    is_paused_upon_creation=True,
+    tags=["lab-06"],
+):
     # [print]
     @task
     def print_them(triggering_asset_events):

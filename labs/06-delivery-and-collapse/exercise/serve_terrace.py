@@ -16,7 +16,12 @@ from tea_burst.careful import complaint
 
 # [watcher]
 # TODO: this trigger tells Kafka "done" too soon, and its consumer group is another watcher's.
-waiting = MessageQueueTrigger(scheme="kafka", topics=["terrace"], kafka_config_id="kafka_careful", poll_timeout=0.05)
+waiting = MessageQueueTrigger(
+    scheme="kafka",
+    topics=["terrace"],
+    kafka_config_id="kafka_careful",
+    poll_timeout=0.05,
+)
 terrace = Asset("terrace_orders", watchers=[AssetWatcher("terrace", trigger=waiting)])
 # [/watcher]
 
@@ -47,8 +52,9 @@ with DAG(
     # [serve]
     @task
     def serve(triggering_asset_events):
-        """TODO: an order that comes twice gets two cups; one whose event no run was given gets none."""
-        with closing(PostgresHook("delivery_shop").get_conn()) as shop, shop, shop.cursor() as cursor:
+        """TODO: an order that comes twice gets two cups; one in no run's events gets none."""
+        connection = closing(PostgresHook("delivery_shop").get_conn())
+        with connection as shop, shop, shop.cursor() as cursor:
             cursor.execute(TABLES)
             for event in triggering_asset_events[terrace]:
                 order = order_in(event)

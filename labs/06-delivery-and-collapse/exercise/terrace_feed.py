@@ -24,8 +24,14 @@ class TerraceTrigger(KafkaSharedStreamTrigger):
         return f"{__name__}.TerraceTrigger", arguments
 
     # [filter]
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """TODO: some messages are no orders. `complaint` (in `tea_burst.careful`) knows which: refuse those."""
+    async def filter_shared_stream(
+        self,
+        shared_stream: AsyncIterator[Any],
+    ) -> AsyncIterator[TriggerEvent]:
+        """TODO: some messages are no orders: refuse those.
+
+        `complaint`, in `tea_burst.careful`, knows which.
+        """
         async for value in shared_stream:
             yield TriggerEvent(value.decode())
 

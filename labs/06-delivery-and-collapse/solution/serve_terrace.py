@@ -17,7 +17,7 @@ from terrace_feed import TerraceTrigger
 # [watcher]
 waiting = TerraceTrigger(
     topics=["terrace"],
-    kafka_config_id="kafka_terrace",  # a consumer group of its own, and enable.auto.commit=false
+    kafka_config_id="kafka_terrace",  # a group of its own, and enable.auto.commit=false
     poll_timeout=0.05,
     dlq_topic="terrace-dead",
 )
@@ -32,7 +32,10 @@ TABLES = """
 """
 POUR = "INSERT INTO terrace_cups (order_id) VALUES (%s)"
 # [once]
-MARK = "INSERT INTO terrace_done (order_id, event_at) VALUES (%s, %s) ON CONFLICT (order_id) DO NOTHING"
+MARK = """
+    INSERT INTO terrace_done (order_id, event_at) VALUES (%s, %s)
+    ON CONFLICT (order_id) DO NOTHING
+"""
 OVERLAP = timedelta(minutes=1)  # of two events, the earlier one may be committed later
 # [/once]
 
@@ -55,8 +58,12 @@ with DAG(
     # [serve]
     @task(inlets=[terrace])
     def serve(inlet_events):
-        """Pour a cup for each order that has an event and no cup yet; a run is but a wake-up call."""
-        with closing(PostgresHook("delivery_shop").get_conn()) as shop, shop, shop.cursor() as cursor:
+        """Pour a cup for each order that has an event and no cup yet.
+
+        A run is but a wake-up call.
+        """
+        connection = closing(PostgresHook("delivery_shop").get_conn())
+        with connection as shop, shop, shop.cursor() as cursor:
             cursor.execute(TABLES)
             cursor.execute("SELECT max(event_at) FROM terrace_done")
             newest = cursor.fetchone()[0]

@@ -25,7 +25,10 @@ class TerraceTrigger(KafkaSharedStreamTrigger):
         return f"{__name__}.TerraceTrigger", arguments
 
     # [filter]
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+    async def filter_shared_stream(
+        self,
+        shared_stream: AsyncIterator[Any],
+    ) -> AsyncIterator[TriggerEvent]:
         """Tell orders from what is none."""
         async for value in shared_stream:
             if complaint(value):

@@ -78,7 +78,7 @@ def read(lines: Iterable[str], watchers: Sequence[Watcher]) -> list[Complaint]:
     """Return the watchers that fail, by asset.
 
     Args:
-        lines: The triggerer's log.
+        lines: The triggerers' logs.
         watchers: Those there are now; what others said is past.
     """
     known = {watcher.trigger: watcher for watcher in watchers}
@@ -89,7 +89,9 @@ def read(lines: Iterable[str], watchers: Sequence[Watcher]) -> list[Complaint]:
         if match is None or int(match[2]) not in known:
             continue
         trigger = int(match[2])
-        last[trigger] = (dt.datetime.fromisoformat(match[1]), _TAIL.sub("", match[3]).strip())
+        at = dt.datetime.fromisoformat(match[1])
+        if trigger not in last or at >= last[trigger][0]:  # with several triggerers, one's lines come after another's
+            last[trigger] = (at, _TAIL.sub("", match[3]).strip())
         counts[trigger] = counts.get(trigger, 0) + 1
     found = [
         Complaint(known[trigger].asset, known[trigger].name, error, counts[trigger], at)

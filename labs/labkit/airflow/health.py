@@ -74,10 +74,12 @@ def report(state: State, broker: Broker) -> dict[str, Report]:
         return reports | {name: Report(ok=False) for name in ("postgres", *JOBS)}
     reports["postgres"] = Report(ok=True)
     for name, job in JOBS.items():
-        age = ages.get(job)
-        if age is None:
-            reports[name] = Report(ok=False, note=t("status.no_heartbeat"))
-        else:
-            note = t("status.heartbeat", seconds=f"{age.total_seconds():.0f}")
-            reports[name] = Report(age < STALE_AFTER, note)
+        reports[name] = heartbeat(ages.get(job))
     return reports
+
+
+def heartbeat(age: dt.timedelta | None) -> Report:
+    """Return a report on a job by the age of its last heartbeat, None where it has none yet."""
+    if age is None:
+        return Report(ok=False, note=t("status.no_heartbeat"))
+    return Report(age < STALE_AFTER, t("status.heartbeat", seconds=f"{age.total_seconds():.0f}"))

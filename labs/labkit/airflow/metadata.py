@@ -74,6 +74,15 @@ class Watcher:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A long-running process of Airflow's as the database knows it: its number, its begin, its heartbeat's age."""
+
+    id: int
+    began: dt.datetime
+    age: dt.timedelta
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A trigger that no living triggerer runs.
 
@@ -177,6 +186,17 @@ class Metadata:
             FROM job WHERE state = 'running' ORDER BY job_type, latest_heartbeat DESC
         """
         return {row["job_type"]: row["age"] for row in self.rows(query)}
+
+    def jobs(self) -> dict[tuple[str, str], Job]:
+        """Return the newest job of each type on each host; the host without its domain."""
+        query = """
+            SELECT DISTINCT ON (kind, host) kind, host, id, began, age FROM (
+                SELECT job_type AS kind, split_part(hostname, '.', 1) AS host, id, start_date AS began,
+                       now() - latest_heartbeat AS age
+                FROM job WHERE state = 'running'
+            ) running ORDER BY kind, host, began DESC
+        """
+        return {(row["kind"], row["host"]): Job(row["id"], row["began"], row["age"]) for row in self.rows(query)}
 
     def triggerers(self) -> list[int]:
         """Return the ids of the triggerers that Airflow counts on: they run, and their heartbeat is not old."""

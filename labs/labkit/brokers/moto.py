@@ -97,6 +97,16 @@ def purge(state: State, queue: str) -> None:
 
 def held(state: State, queue: str) -> int:
     """Return how many messages a queue has, waiting or taken and not deleted."""
+    return sum(_counts(state, queue))
+
+
+def waiting(state: State, queue: str) -> int:
+    """Return how many messages of a queue nobody has taken."""
+    return _counts(state, queue)[0]
+
+
+def _counts(state: State, queue: str) -> tuple[int, int]:
+    """Return how many messages wait, and how many are taken and not deleted, at one moment."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     found = client(state, "sqs").get_queue_attributes(QueueUrl=queue_url(queue), AttributeNames=names)["Attributes"]
-    return sum(int(found[name]) for name in names)
+    return int(found[names[0]]), int(found[names[1]])

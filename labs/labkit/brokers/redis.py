@@ -106,6 +106,16 @@ def listeners(state: State, channel: str) -> int:
         return int(dict(server.pubsub_numsub(channel)).get(channel.encode(), 0))
 
 
+def newest_listener(state: State) -> tuple[str, int]:
+    """Return which run of the server this is, and the id of the newest client that listens to any channel.
+
+    Ids grow for as long as the server runs; 0 where nobody listens.
+    """
+    with client(state) as server:
+        ids = [int(one["id"]) for one in server.client_list(_type="pubsub")]
+        return str(server.info("server")["run_id"]), max(ids, default=0)
+
+
 def publish(state: State, channel: str, values: Sequence[str]) -> list[int]:
     """Say the values on a channel, in order.
 

@@ -47,6 +47,10 @@ class Source(Protocol):
         """Send a message; returns when it was taken."""
         ...
 
+    def is_taken(self) -> bool:
+        """Tell whether nothing waits for somebody to take it, as far as the source shows that (`Target.behind`)."""
+        ...
+
     def is_read(self) -> bool:
         """Tell whether nothing is left to be read."""
         ...
@@ -80,6 +84,10 @@ class Topic:
         """Send a message; returns the broker's time stamp."""
         (message,) = client.publish(self._bootstrap, self._name, [text])
         return message.produced_at
+
+    def is_taken(self) -> bool:
+        """Tell whether the group has committed the topic's end: who commits before the event shows it so."""
+        return self.is_read()
 
     def is_read(self) -> bool:
         """Tell whether the group has committed the topic's end."""
@@ -115,6 +123,10 @@ class Queue:
         moto.publish(self._state, self._name, [text])
         return dt.datetime.now(dt.UTC)
 
+    def is_taken(self) -> bool:
+        """Tell whether nothing waits in the queue; what was taken and not deleted does not."""
+        return moto.waiting(self._state, self._name) == 0
+
     def is_read(self) -> bool:
         """Tell whether the queue holds nothing, neither waiting nor taken."""
         return moto.held(self._state, self._name) == 0
@@ -124,20 +136,29 @@ class Queue:
 
 
 class Channel:
-    """A channel of Redis: who does not listen now does not get it."""
+    """A channel of Redis: who does not listen now does not get it.
+
+    The trigger ends with each message and is started anew. What it listened with stays for seconds where it was ended
+    from outside, and would pass for a reader: so only who came after the last message is one.
+    """
 
     part = redis.NAME
 
     def __init__(self, state: State, name: str, group: str) -> None:
         del group
         self._state, self._name = state, name
+        self._heard = 0
+        self._known = ("", 0)
 
     def forget(self) -> None:
-        """Do nothing: Redis has forgotten already."""
+        """Take those who listen now for leftovers; Redis itself has forgotten already."""
+        self._known = redis.newest_listener(self._state)
 
     def has_readers(self) -> bool:
-        """Tell whether somebody listens."""
-        return redis.listeners(self._state, self._name) > 0
+        """Tell whether somebody listens who came after the last message."""
+        run, newest = redis.newest_listener(self._state)
+        is_new = run != self._known[0] or newest > self._known[1]
+        return is_new and redis.listeners(self._state, self._name) > 0
 
     def can_send(self) -> bool:
         """Tell whether somebody listens: the trigger does not, between two messages."""
@@ -145,8 +166,13 @@ class Channel:
 
     def send(self, text: str) -> dt.datetime:
         """Say it; returns the time at which it was said."""
-        redis.publish(self._state, self._name, [text])
+        self._known = redis.newest_listener(self._state)
+        (self._heard,) = redis.publish(self._state, self._name, [text])
         return dt.datetime.now(dt.UTC)
+
+    def is_taken(self) -> bool:
+        """Tell whether somebody got what was said last."""
+        return self._heard > 0
 
     def is_read(self) -> bool:
         """Say yes: what was not heard is gone."""
@@ -186,6 +212,10 @@ class Folder:
             (self._folder / f"{name}-{number}").write_text(text, encoding="utf-8")
         return dt.datetime.now(dt.UTC)
 
+    def is_taken(self) -> bool:
+        """Tell whether the trigger has deleted the order."""
+        return self.is_read()
+
     def is_read(self) -> bool:
         """Tell whether no order lies there."""
         return not any(self._folder.glob("slip-*"))
@@ -224,6 +254,10 @@ class Notes:
         draft.write_text(text, encoding="utf-8")
         draft.replace(note)
         return dt.datetime.now(dt.UTC)
+
+    def is_taken(self) -> bool:
+        """Say yes: a folder does not know."""
+        return True
 
     def is_read(self) -> bool:
         """Say yes: a folder does not know what was looked at."""

@@ -18,7 +18,7 @@ from labkit.i18n import listed, t
 from labkit.ui import console, step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from labkit.cells import Cell
     from labkit.config import Target
@@ -88,7 +88,8 @@ def command(  # noqa: PLR0913  what people may say
             raise click.MissingParameter(ctx=context, param_hint=name)
     if again and not table:
         raise usage_error("chaos.again_without_all")
-    chosen = cells.cells(scheme, None if fault == "all" else fault)
+    names: list[str | None] = [None] if scheme is None else list(dict.fromkeys(scheme.split(",")))
+    chosen = [cell for name in names for cell in cells.cells(name, None if fault == "all" else fault)]
     if seconds is not None:
         _check_seconds(fault, table=table)
     outcomes = _fill(chosen, again=again, silent=json) if table else _try(chosen, seconds, silent=json)
@@ -96,7 +97,8 @@ def command(  # noqa: PLR0913  what people may say
         click.echo(encoder.dumps([one.row for one in outcomes], indent=2))
     elif not table:
         _show(outcomes)
-        console.print(f"[dim]{chosen[0].target.name}: {_about(chosen[0].target)}[/]")
+        for target in {cell.target.name: cell.target for cell in chosen}.values():
+            console.print(f"[dim]{target.name}: {_about(target)}[/]")
         console.print(f"[dim]{t('chaos.note', seconds=f'{chaos.LATE:.0f}')}[/]")
 
 
@@ -109,19 +111,26 @@ def _check_seconds(fault: str | None, *, table: bool) -> None:
 
 
 def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list[chaos.Outcome]:
-    """Let one source's things go wrong, and tell how far it is."""
-    stack = session.having(chosen[0].lab, silent=silent)
+    """Let things go wrong, each once for all sources that were named, and tell how far it is."""
+    shared = [
+        [cell for cell in chosen if cell.fault == fault] for fault in dict.fromkeys(cell.fault for cell in chosen)
+    ]
+    for some in shared:
+        chaos.check_together([cell.target for cell in some], some[0].fault)
+    for lab in {cell.lab.id: cell.lab for cell in chosen}.values():
+        stack = session.having(lab, silent=silent)
     outcomes = []
     with session.interruptible():
         session.wait_for_interface(stack)
-        for cell in chosen:
+        for some in shared:
+            targets, fault = [cell.target for cell in some], some[0].fault
             if silent:
-                outcomes.append(chaos.run(stack, cell.target, cell.fault, seconds))
+                outcomes += chaos.together(stack, targets, fault, seconds)
                 continue
-            names = {"scheme": cell.target.name, "fault": cell.fault}
+            names = {"scheme": _named(some), "fault": fault}
             with step(t("chaos.ready", **names)) as rename:
                 tell = lambda phase: rename(t(PHASES[phase], **names))  # noqa: B023, E731  called at once
-                outcomes.append(chaos.run(stack, cell.target, cell.fault, seconds, tell))
+                outcomes += chaos.together(stack, targets, fault, seconds, tell)
                 rename(t("chaos.done", **names))
     return outcomes
 
@@ -129,59 +138,69 @@ def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list
 def _fill(chosen: Sequence[Cell], *, again: bool, silent: bool) -> list[chaos.Outcome]:
     """Count what the table lacks, keep each cell as soon as it is counted, and tell how far it is.
 
+    Sources that can have their fault in common do.
+
     Raises:
         LabError: A cell could not be counted. The others were.
     """
     record = cells.Record()
     wanted = [cell for cell in chosen if again or not record.has(cell)]
+    say: Callable[[str], None] = (lambda _: None) if silent else console.print
     if not wanted:
-        if not silent:
-            console.print(t("chaos.nothing_missing", total=len(chosen), file=record.shown))
+        say(t("chaos.nothing_missing", total=len(chosen), file=record.shown))
         return []
     stack = session.current()
     for lab in {cell.lab.id: cell.lab for cell in wanted}.values():
         session.having(lab, silent=silent)  # let it be found at once and not after an hour
     outcomes: list[chaos.Outcome] = []
     failed = []
+    groups = cells.together(wanted)
     began = time.monotonic()
     with session.interruptible():
         session.wait_for_interface(stack)
         try:
-            for number, cell in enumerate(wanted, start=1):
-                rest = cells.left(time.monotonic() - began, number - 1, len(wanted))
-                shown = "" if silent else f"{number}/{len(wanted)} "
+            for number, some in enumerate(groups, start=1):
+                rest = cells.left(time.monotonic() - began, number - 1, len(groups))
                 try:
-                    outcomes.append(_count(stack, cell, shown, rest))
+                    counted = _count(stack, some, "" if silent else f"{number}/{len(groups)} ", rest)
                 except LabError as error:
                     session.current()  # without a stack there is no use in going on
-                    failed.append(cell)
-                    if not silent:
-                        console.print(f"[red]✗[/] {' '.join(cell.name)}: {escape(str(error))}")
-                else:
-                    record.put(outcomes[-1].row)
+                    failed += some
+                    say(f"[red]✗[/] {_named(some)} {some[0].fault}: {escape(str(error))}")
+                    continue
+                outcomes += counted
+                for one in counted:
+                    record.put(one.row)
         finally:
-            if not silent:
-                console.print(t("chaos.kept", number=len(outcomes), total=len(wanted), file=record.shown))
+            say(t("chaos.kept", number=len(outcomes), total=len(wanted), file=record.shown))
     if failed:
         names = listed(" ".join(cell.name) for cell in failed)
         raise LabError("chaos.some_failed", number=len(failed), cells=names)
     return outcomes
 
 
-def _count(stack: Stack, cell: Cell, place: str, minutes: int) -> chaos.Outcome:
-    """Count one cell of the table, which says where it is among the others; silently where it says nothing."""
+def _named(some: Sequence[Cell]) -> str:
+    """Return the sources of cells that have their fault in common."""
+    return listed(cell.target.name for cell in some)
+
+
+def _count(stack: Stack, some: Sequence[Cell], place: str, minutes: int) -> list[chaos.Outcome]:
+    """Count cells that have their fault in common; it says where they are among all, silently where it says nothing."""
+    targets, fault = [cell.target for cell in some], some[0].fault
     if not place:
-        return chaos.run(stack, cell.target, cell.fault)
-    names = {"scheme": cell.target.name, "fault": cell.fault}
+        return chaos.together(stack, targets, fault)
+    names = {"scheme": _named(some), "fault": fault}
 
     def label(phase: str) -> str:
         return f"{place}{t(PHASES[phase], **names)} · {t('chaos.left', minutes=minutes)}"
 
     with step(label("ready")) as rename:
-        outcome = chaos.run(stack, cell.target, cell.fault, tell=lambda phase: rename(label(phase)))
-        counts = {"lost": outcome.lost, "doubled": outcome.doubled, "late": outcome.late}
-        rename(place + t("chaos.counted", **names, **counts))
-    return outcome
+        outcomes = chaos.together(stack, targets, fault, tell=lambda phase: rename(label(phase)))
+        rename(place + t("chaos.done", **names))
+    for one in outcomes:
+        counts = {"lost": one.lost, "doubled": one.doubled, "late": one.late}
+        console.print("  " + t("chaos.counted", scheme=one.scheme, fault=one.fault, **counts))
+    return outcomes
 
 
 def _show(outcomes: list[chaos.Outcome]) -> None:
@@ -190,7 +209,9 @@ def _show(outcomes: list[chaos.Outcome]) -> None:
     for key in COLUMNS.values():
         table.add_column(t(key), justify="right", no_wrap=True)
     table.add_column(t("chaos.longest"), justify="right", no_wrap=True)
+    several = len({one.scheme for one in outcomes}) > 1
     for one in outcomes:
         longest = "" if one.longest is None else t("chaos.seconds", seconds=f"{one.longest:.1f}")
-        table.add_row(one.fault, *(str(getattr(one, name)) for name in COLUMNS), longest)
+        what = f"{one.scheme} {one.fault}" if several else one.fault
+        table.add_row(what, *(str(getattr(one, name)) for name in COLUMNS), longest)
     console.print(table)

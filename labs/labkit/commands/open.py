@@ -20,18 +20,18 @@ from labkit.waiting import until
 @click.argument("lab", required=False)
 def command(what: str, lab: str | None) -> None:
     """Open a page."""
-    named = config.lab(lab) if lab else None
+    pages = pages_of(lab) if lab else []
     stack = session.current()
     state = stack.state
     if what == "site":
         if not site.is_built():
             raise LabError("site.not_built")
-        page = f"labs/{named.page}" if named else "index"
-        url = f"{state.site_url}/{language()}/{page}.html"
+        names = [f"labs/{page}" for page in pages] or ["index"]
+        urls = [f"{state.site_url}/{language()}/{name}.html" for name in names]
     elif what == "ui":
-        url = state.ui_url
+        urls = [state.ui_url]
     else:
-        notebook = named or config.main([config.lab(name) for name in state.labs])
+        pages = pages or notebook_files.pages(config.main([config.lab(name) for name in state.labs]))
         notebook_files.write()
         with step(t("open.notebook")):
             stack.start_part("notebook")
@@ -43,7 +43,20 @@ def command(what: str, lab: str | None) -> None:
                 details = failing[1] if failing else ""
                 raise LabError("stack.part_failed", part="notebook", details=details) from error
         token = stack.notebook_token()
-        url = f"http://127.0.0.1:{port}/lab/tree/{language()}/{notebook.page}.ipynb?token={token}"
-    console.print(url, soft_wrap=True)
+        urls = [f"http://127.0.0.1:{port}/lab/tree/{language()}/{page}.ipynb?token={token}" for page in pages]
+    for url in urls:
+        console.print(url, soft_wrap=True)
     if not paths.headless():
-        webbrowser.open(url)
+        webbrowser.open(urls[0])
+
+
+def pages_of(name: str) -> list[str]:
+    """Return the pages that a person means by a lab or by one of its pages, the one to open first.
+
+    Raises:
+        LabError: There is no such lab, and no such page.
+    """
+    for known in config.labs():
+        if name != known.name and name in notebook_files.pages(known):
+            return [name]
+    return notebook_files.pages(config.lab(name))

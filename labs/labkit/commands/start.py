@@ -58,7 +58,7 @@ def command(lab: str | None, *, no_site: bool, mock: bool, docker: bool, scale: 
             console.print(t("start.swept", count=count))
         doctor.stop_if_hopeless()
         try:
-            stack = _start(labs, mock=mock, docker=docker)
+            stack = _start(labs, wanted, mock=mock, docker=docker)
             _scale(stack, wanted)
         except BaseException:
             # Ctrl-C, a closed terminal, a full disk: whatever it was, nothing stays.
@@ -84,10 +84,10 @@ def _scale(stack: Stack, wanted: Mapping[str, int]) -> None:
             stack.scale(wanted)
 
 
-def _start(labs: Sequence[Lab], *, mock: bool, docker: bool) -> Stack:
+def _start(labs: Sequence[Lab], wanted: Mapping[str, int], *, mock: bool, docker: bool) -> Stack:
     known = config.labs()
     lay_out(known)
-    stack = _bring_up_containers(labs, known) if docker else session.bring_up(labs, known=known, mock=mock)
+    stack = _bring_up_containers(labs, known, wanted) if docker else session.bring_up(labs, known=known, mock=mock)
     message = session.first_event(stack, config.main(labs))
     if message:
         with journey_live(f"{message.topic} ← {message.value}") as seen:
@@ -100,10 +100,10 @@ def _start(labs: Sequence[Lab], *, mock: bool, docker: bool) -> Stack:
     return stack
 
 
-def _bring_up_containers(labs: Sequence[Lab], known: Sequence[Lab]) -> Stack:
+def _bring_up_containers(labs: Sequence[Lab], known: Sequence[Lab], wanted: Mapping[str, int]) -> Stack:
     from labkit import compose_lane  # noqa: PLC0415  the SDK, which the local lane does not need
 
-    return compose_lane.bring_up(labs, known)
+    return compose_lane.bring_up(labs, known, wanted)
 
 
 def lay_out(labs: Sequence[Lab], *, solution: bool = False, anew: bool = False) -> None:

@@ -67,7 +67,7 @@ def command() -> None:
         on_demand = {dag for one in config.labs() for dag in one.on_demand}
         paused = [dag for dag, row in metadata.dags().items() if row["is_paused"] and dag not in on_demand]
         waiting = metadata.waiting()
-        failing = complaints.recent(stack.log("triggerer"), metadata.watchers())
+        failing = complaints.recent(stack.trigger_log(), metadata.watchers())
     for failure in failures:
         place = f"{failure.file}:{failure.line}" if failure.line else failure.file
         console.print(f"[red]✗[/] {t('status.import_error', file=escape(place))}", soft_wrap=True)
@@ -77,7 +77,7 @@ def command() -> None:
         console.print(f"[red]✗[/] {escape(one.told())}", soft_wrap=True)
         console.print(f"  {one.error}", markup=False, soft_wrap=True)
         _mend(one.error)
-    for address in complaints.unheard(stack.log("triggerer")):
+    for address in complaints.unheard(stack.trigger_log()):
         console.print(f"[yellow]![/] {t('complaint.unheard', address=address)}", soft_wrap=True)
         console.print(f"  → {t('complaint.unreachable', address=address)}", markup=False, soft_wrap=True)
     _triggers(state.capacity, waiting)

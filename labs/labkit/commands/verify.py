@@ -28,7 +28,7 @@ def command(lab: str | None, step: str | None) -> None:
     with stack.metadata() as metadata:
         for one in labs:
             console.print(f"[bold]{one.id} {in_language(one.title)}[/]")
-            for row in verify.check(one, metadata, only=step, log=stack.log("triggerer")):
+            for row in verify.check(one, metadata, only=step, log=stack.trigger_log()):
                 passed = passed and row.passed
                 progress.note(one.name, row.step.id, passed=row.passed)
                 mark = "[green]✓[/]" if row.passed else "[red]✗[/]"

@@ -73,6 +73,10 @@ class Stack(Protocol):
         """Yield the lines that a part has written so far."""
         ...
 
+    def trigger_log(self) -> Iterator[str]:
+        """Yield the lines that the triggerers have written so far: any of them may have run a watcher."""
+        ...
+
     def follow(self, part: str) -> Iterator[str]:
         """Yield the lines that a part writes from now on, until interrupted."""
         ...

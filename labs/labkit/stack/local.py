@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import psutil
 
-from labkit import __version__, config, paths
+from labkit import __version__, paths
+from labkit import scale as scaling
 from labkit.airflow import connections, health, jobs, nursery, queueing, settings
-from labkit.airflow.metadata import Metadata, ready, slim
-from labkit.brokers import jars, moto, redis
+from labkit.airflow.metadata import ready, slim
+from labkit.brokers import jars, redis
 from labkit.brokers.kafka import Kafka
 from labkit.brokers.kafka_mock import KafkaMock
 from labkit.errors import LabError
-from labkit.i18n import listed
 from labkit.stack import Part, desk, owned, ports, postgres, supervisor
 from labkit.stack import state as states
+from labkit.stack.lane import DAG_PROCESSOR, ON_DEMAND, SECOND_TRIGGERER, SERVED, TRIGGERER, Lane
 from labkit.stack.logs import follow, read, tail
 from labkit.stack.parsing import parsed
 from labkit.stack.supervisor import Program
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from labkit.config import Lab
     from labkit.stack.state import State
 
-DAG_PROCESSOR = "dag-processor"
-"""The part that reads Dag files."""
 AIRFLOW_PARTS = {
     # What runs a task and what runs triggers asks the execution API; people ask the other one. Two processes, as
     # Airflow offers it, so that tasks need not wait until the interface has been loaded.
@@ -58,11 +57,7 @@ The second triggerer runs when it is asked for. Neither serves its logs by HTTP,
 """
 
 NURSERY = Path(nursery.__file__)
-SERVED = {moto.NAME: moto, redis.NAME: redis}
-"""Servers that run once a lab asks for them."""
-SECOND_TRIGGERER = "triggerer-2"
-"""The triggerer that shares the first one's work, and takes over what a dead one leaves."""
-TRIGGERERS = ("triggerer", SECOND_TRIGGERER)
+TRIGGERERS = tuple(scaling.names(TRIGGERER, 2))
 GRACE = dict.fromkeys(TRIGGERERS, 15)
 """Seconds that a part has to end, where the usual will not do.
 
@@ -70,11 +65,9 @@ A triggerer of Airflow 3.3.2 now and then waits out 10 seconds for a child that 
 `airflow/sdk/execution_time/supervisor.py`: it sleeps in a `select` with nothing left in it), and signs off only then.
 Killed before that, it would look alive for another 30 to whoever is to take over.
 """
-ON_DEMAND = frozenset({desk.NOTEBOOK, SECOND_TRIGGERER, *SERVED})
-"""Parts that run only when asked for."""
 
 
-class LocalStack:
+class LocalStack(Lane):
     """A stack of local processes.
 
     Args:
@@ -229,44 +222,15 @@ class LocalStack:
         """Start one program; returns at once."""
         supervisor.start(self.state.folder, name)
 
-    def _wait_for(self, condition: Callable[[], bool], part: str, *, timeout: float) -> None:
-        """Wait until a part does what it should; raises with the end of its log when it does not."""
-        try:
-            until(condition, seconds=timeout, pause=0.02)
-        except TimeoutError as error:
-            raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part))) from error
-
     def serve(self, name: str) -> None:
-        """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
-
-        What stands in for AWS gets the labs' queues, too, for a restart makes it forget them.
+        """Start a server that runs on demand, and wait until it answers. Harmless where it runs already.
 
         Raises:
-            LabError: There is no such part, or it did not come up.
+            LabError: There is no such part, this machine has no such program, or it did not come up.
         """
-        part = SERVED.get(name)
-        if part is None:
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(SERVED))
-        part.check()
-        self.start_part(name)
-        self._wait_for(lambda: part.healthy(self.state), name, timeout=30)
-        if name == moto.NAME:
-            labs = [lab for lab in config.labs() if lab.name in self.state.known]
-            moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
-
-    def add_triggerer(self) -> None:
-        """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already.
-
-        What the first one runs stays with it: Airflow gives a triggerer what is new, and what a dead one leaves.
-
-        Raises:
-            LabError: It did not come up.
-        """
-        if owned.find(self.state, self._process(SECOND_TRIGGERER)):
-            return
-        self.start_airflow(SECOND_TRIGGERER)
-        # Not any new one: in the first seconds of a stack, the first one's may be new, too.
-        self._wait_for(lambda: SECOND_TRIGGERER in self.triggerers(), SECOND_TRIGGERER, timeout=60)
+        if name in SERVED:
+            SERVED[name].check()
+        super().serve(name)
 
     def scale(self, wanted: Mapping[str, int]) -> None:
         """Have so many of each part that is named; harmless where there are."""
@@ -305,8 +269,7 @@ class LocalStack:
         if self.state.forked:
             ready = self.state.folder / "nursery.sock"
             self._wait_for(ready.exists, "nursery", timeout=60)
-        for name in names:
-            self.start_part(name)
+        super().start_airflow(*names)
 
     def load(self, labs: Sequence[Lab]) -> None:
         """Have the Dags of more labs; returns when they have been parsed.
@@ -356,19 +319,6 @@ class LocalStack:
         shared = ["nursery"] if self.state.forked else []
         return ["postgres", "kafka", *shared, *AIRFLOW_PARTS, "site", "notebook", *SERVED]
 
-    def always_on(self) -> list[str]:
-        """Return the names of the parts that run as long as the stack does."""
-        return [name for name in self.part_names() if name not in ON_DEMAND]
-
-    def notebook_token(self) -> str:
-        """Return what opens JupyterLab; its server writes it into the stack's folder."""
-        return desk.notebook_token(self.state, tail(self.log_file(desk.NOTEBOOK)))
-
-    def check_part(self, name: str) -> None:
-        """Raise a usage error for a part that does not exist."""
-        if name not in self.part_names():
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(self.part_names()))
-
     def parts(self) -> list[Part]:
         """Return every process with its health; parts that run on demand only when they run."""
         kept = self._kept()
@@ -403,6 +353,14 @@ class LocalStack:
     def _kept(self) -> dict[str, dict[str, Any]]:
         return {row["name"]: row for row in supervisor.processes(self.state.folder)}
 
+    def runs(self, part: str) -> bool:
+        """Tell whether a part has a process."""
+        return owned.find(self.state, self._process(part)) is not None
+
+    def tail(self, part: str) -> str:
+        """Return the end of a part's log."""
+        return tail(self.log_file(part))
+
     def log_file(self, part: str) -> Path:
         """Return the file that a part writes to."""
         return self.state.folder / "log" / f"{part}.log"
@@ -435,7 +393,7 @@ class LocalStack:
         """
         process = owned.find(self.state, self._process(part))
         if process is None:
-            raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+            raise LabError("stack.part_failed", part=part, details=self.tail(part))
         return [process, *process.children(recursive=True)]
 
     @contextlib.contextmanager
@@ -450,7 +408,7 @@ class LocalStack:
         """
         process = owned.find(self.state, self._process(part))
         if process is None:
-            raise LabError("stack.part_failed", part=part, details=tail(self.log_file(part)))
+            raise LabError("stack.part_failed", part=part, details=self.tail(part))
         with self.metadata() as database:
             try:
                 try:
@@ -515,12 +473,8 @@ class LocalStack:
         """Return the first part that keeps dying, with the end of its log, or None."""
         for name, row in self._kept().items():
             if row["statename"] in {"BACKOFF", "FATAL"}:
-                return name, tail(self.log_file(name))
+                return name, self.tail(name)
         return None
-
-    def metadata(self) -> Metadata:
-        """Return the reader of the metadata database."""
-        return Metadata(self.state)
 
     def everything(self) -> Iterable[psutil.Process]:
         """Return all processes of the stack, the keeper and all children included."""

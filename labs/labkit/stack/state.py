@@ -33,6 +33,7 @@ class State:
         labs: Names of the labs whose Dags are loaded.
         known: Names of the labs that it can load.
         ports: By part.
+        scale: How many there are to be of a part, where somebody said so; only the lane with containers needs it.
         broker: `kafka`, or `kafka-mock` where the real one could not be had.
         ready: Whether `start` came to its end.
         started: When, as an ISO time in UTC.
@@ -50,6 +51,7 @@ class State:
     labs: list[str] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
     ports: dict[str, int] = field(default_factory=dict)
+    scale: dict[str, int] = field(default_factory=dict)
     broker: str = "kafka"
     ready: bool = False
     started: str = ""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from labkit.stack import owned
-from labkit.stack.local import SECOND_TRIGGERER
+from labkit.stack.lane import SECOND_TRIGGERER
 from labkit.waiting import until
 
 if TYPE_CHECKING:

@@ -14,10 +14,12 @@ import docker
 import docker.errors
 import requests
 
+from labkit import scale
 from labkit.errors import LabError
+from labkit.i18n import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 OLDEST_ENGINE = (25, 0)
 """The first that asks a new container for its health more often than a running one (`start_interval`)."""
@@ -25,10 +27,12 @@ OLDEST_COMPOSE = (2, 26)
 """What the compose file is tested with."""
 NEEDS_MEMORY = 3_000_000_000
 """Bytes that the engine's machine must have: on macOS and Windows that is a virtual machine with a size of its own."""
-
+NEEDS_MORE = {"triggerer": 300_000_000, "scheduler": 300_000_000, "worker": 500_000_000}
+"""Bytes for one more of a part: half as much again as they had at most in `tests/compose/test_scale.py`."""
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
+_NUMBER = "com.docker.compose.container-number"
 
 _ENDED = ("Exited (0)", "Exited (137)", "Exited (143)")
 """How the engine words a container that did its work, was killed or was told to end: nothing that failed by itself."""
@@ -53,8 +57,11 @@ class Engine:
     rootless: bool
 
 
-def check() -> Engine:
+def check(wanted: Mapping[str, int] | None = None) -> Engine:
     """Return the engine, where it will do.
+
+    Args:
+        wanted: How many there are to be of a part, where somebody said so.
 
     Raises:
         LabError: There is none, it may not be used, it or its compose plugin is too old, or its memory too small.
@@ -72,8 +79,18 @@ def check() -> Engine:
     memory = int(facts.get("MemTotal", 0))
     if memory < NEEDS_MEMORY:
         raise LabError("docker.little_memory", memory=_gigabytes(memory), needs=_gigabytes(NEEDS_MEMORY))
+    if wanted and memory < (needs := needed(wanted)):
+        so_many = listed(f"{part}={number}" for part, number in wanted.items())
+        has, needs_text = _gigabytes(memory), _gigabytes(needs)
+        raise LabError("docker.little_memory_for_so_many", wanted=so_many, memory=has, needs=needs_text)
     rootless = any("rootless" in option for option in facts.get("SecurityOptions") or ())
     return Engine(version["Version"], compose, version["Arch"], memory, rootless)
+
+
+def needed(wanted: Mapping[str, int]) -> int:
+    """Return the bytes that so many of each part need, all others included."""
+    more = (NEEDS_MORE[part] * (number if part == scale.WORKER else number - 1) for part, number in wanted.items())
+    return NEEDS_MEMORY + sum(more)
 
 
 @functools.cache
@@ -142,21 +159,32 @@ def _gigabytes(count: int) -> str:
 
 
 def containers(project: str, only: str = "") -> dict[str, Any]:
-    """Return the containers of a compose project, by service; those that did one thing and ended included.
+    """Return the containers of a compose project, by part; those that did one thing and ended included.
 
     Args:
         project: Its name.
-        only: This service, and no other.
+        only: This part, and no other.
     """
-    labels = [f"{_PROJECT}={project}"] + ([f"{_SERVICE}={only}"] if only else [])
+    labels = [f"{_PROJECT}={project}"]
+    if only:
+        service, number = scale.split(only)
+        labels += [f"{_SERVICE}={service}", f"{_NUMBER}={number}"]
     with told():
         found = connect().containers.list(all=True, filters={"label": labels})
-    return {service(one): one for one in found}
+    return {part(one): one for one in found}
 
 
-def service(container: Any) -> str:
-    """Return which service of its project a container is."""
-    return str(container.labels[_SERVICE])
+def part(container: Any) -> str:
+    """Return what a container is called in its project: its service, and from the second on its number."""
+    number = int(container.labels[_NUMBER])
+    return scale.names(str(container.labels[_SERVICE]), number)[-1]
+
+
+def tail(container: Any, lines: int = 25) -> str:
+    """Return the end of what a container has written."""
+    with told():
+        words: bytes = container.logs(tail=lines)
+    return words.decode(errors="replace")
 
 
 def broken(project: str) -> Any:

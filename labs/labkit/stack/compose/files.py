@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from labkit import paths
 from labkit.airflow import connections, settings
 from labkit.brokers import redis
+from labkit.scale import MOST
 from labkit.stack.compose import images
 from labkit.stack.state import State
 
@@ -83,19 +84,28 @@ def seen(path: Path) -> PurePosixPath:
 
 def load(state: State) -> None:
     """Write down which bundles the dag-processor is to parse now; the rest stays as it is."""
-    _change(state, _BUNDLES, bundles(state))
+    _change(state, {_BUNDLES: bundles(state)})
+
+
+def scale(state: State) -> None:
+    """Write down how many there are to be of each part now; the rest stays as it is."""
+    _change(state, _numbers(state))
 
 
 def set_capacity(state: State) -> None:
     """Write down how many triggers a triggerer may run; the rest stays as it is."""
-    _change(state, _TRIGGERERS, f"--capacity {state.capacity}" if state.capacity else "")
+    _change(state, {_TRIGGERERS: f"--capacity {state.capacity}" if state.capacity else ""})
 
 
-def _change(state: State, name: str, value: str) -> None:
-    """Write down one thing of those that the compose file leaves open."""
+def _change(state: State, values: Mapping[str, str]) -> None:
+    """Write down some of what the compose file leaves open."""
     lines = compose_file(state).read_text(encoding="utf-8").splitlines(keepends=True)
-    rest = "".join(line for line in lines if not line.startswith(f"{name}="))
-    write_private(compose_file(state), rest + _lines({name: value}))
+    rest = "".join(line for line in lines if line.partition("=")[0] not in values)
+    write_private(compose_file(state), rest + _lines(values))
+
+
+def _numbers(state: State) -> dict[str, str]:
+    return {f"LAB_SCALE_{part.upper()}": str(state.scale.get(part, 1)) for part in MOST["compose"]}
 
 
 def bundles(state: State) -> str:
@@ -141,6 +151,9 @@ def compose(state: State, labs: Sequence[Lab], lab_image: str, user: int) -> dic
         "LAB_TOPICS": " ".join(topic for lab in labs for topic in lab.topics),
         "LAB_POSTGRES_PASSWORD": state.database["password"],
         "LAB_REDIS_PASSWORD": state.redis_password,
+        # Only containers need it.
+        "LAB_CELERY_PASSWORD": secrets.token_hex(16),
+        **_numbers(state),
         **ports,
         **rows,
     }

@@ -7,16 +7,19 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from labkit.errors import LabError
+from labkit.scale import WORKER
 from labkit.stack import logs
 from labkit.stack.compose import engine, files, images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from labkit.stack.state import State
 
 FILE = images.FOLDER / "compose.yaml"
+SCALE_FILE = images.FOLDER / "compose.scale.yaml"
+"""What is laid over it where tasks run on workers."""
 PATIENCE = 420
 """Seconds until what does not become healthy is given up."""
 
@@ -31,15 +34,33 @@ def log_file(state: State) -> Path:
     return state.folder / "log" / "compose.log"
 
 
-def up(state: State, services: Iterable[str] = (), *, profiles: Iterable[str] = ()) -> None:
-    """Start services, all of the profiles' by default, and wait until they are healthy.
+def up(  # noqa: PLR0913  what compose can be told
+    state: State,
+    services: Iterable[str] = (),
+    *,
+    profiles: Iterable[str] = (),
+    alone: bool = False,
+    wait: bool = True,
+    scale: Mapping[str, int] | None = None,
+) -> None:
+    """Start services, all of the profiles' by default; those that run are left alone where nothing of them changed.
+
+    Args:
+        state: The stack.
+        services: Which.
+        profiles: With which profiles.
+        alone: Leave what they depend on as it is; what ran once, such as the migration, would run once more.
+        wait: Until they are healthy.
+        scale: How many of a service, where it is not what the stack's own file says.
 
     Raises:
         LabError: One did not get there; the end of its log is in the details.
     """
-    wanted = list(services)
-    how = ["--detach", "--wait", "--wait-timeout", str(PATIENCE), "--no-build", "--pull", "never"]
-    if _run(state, profiles, "up", *how, *wanted):
+    how = ["--detach", "--no-build", "--pull", "never"]
+    how += ["--no-deps"] if alone else []
+    how += [f"--scale={service}={number}" for service, number in (scale or {}).items()]
+    how += ["--wait", "--wait-timeout", str(PATIENCE)] if wait else []
+    if _run(state, profiles, "up", *how, *services):
         raise _why(state)
 
 
@@ -51,7 +72,9 @@ def down(state: State) -> None:
 
 
 def _run(state: State, profiles: Iterable[str], *arguments: str) -> int:
-    command = ["docker", "compose", "--project-name", name(state), "--file", str(FILE), "--progress", "quiet"]
+    command = ["docker", "compose", "--project-name", name(state), "--progress", "quiet"]
+    for file in (FILE, SCALE_FILE) if WORKER in state.scale else (FILE,):
+        command += ["--file", str(file)]
     command += ["--env-file", str(files.compose_file(state))]
     for profile in profiles:
         command += ["--profile", profile]
@@ -65,10 +88,9 @@ def _run(state: State, profiles: Iterable[str], *arguments: str) -> int:
 
 def _why(state: State) -> LabError:
     """Return what to tell of a start that failed: the first service that did, and the end of its log."""
-    for service, container in engine.containers(name(state)).items():
+    for part, container in engine.containers(name(state)).items():
         facts = container.attrs["State"]
         health = facts.get("Health", {}).get("Status", "")
         if facts["ExitCode"] or health == "unhealthy" or facts["Restarting"]:
-            words = container.logs(tail=25).decode(errors="replace")
-            return LabError("stack.part_failed", part=service, details=words)
+            return LabError("stack.part_failed", part=part, details=engine.tail(container))
     return LabError("docker.no_start", details=logs.tail(log_file(state)))

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
-from labkit import __version__, config, paths
-from labkit.airflow import health, jobs, queueing, settings
-from labkit.airflow.metadata import Metadata
-from labkit.brokers import moto
+from labkit import __version__, paths
+from labkit import scale as scaling
+from labkit.airflow import health, queueing, settings
 from labkit.brokers.kafka import Kafka
 from labkit.errors import LabError
 from labkit.i18n import listed, t
 from labkit.stack import Part, desk, logs, owned, ports, supervisor
 from labkit.stack import state as states
 from labkit.stack.compose import engine, files, images, project
-from labkit.stack.local import DAG_PROCESSOR, GRACE, SECOND_TRIGGERER, SERVED, TRIGGERERS, temporary_folder
+from labkit.stack.lane import DAG_PROCESSOR, ON_DEMAND, SERVED, TRIGGERER, Lane
+from labkit.stack.local import temporary_folder
 from labkit.stack.parsing import parsed
-from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from labkit.airflow.metadata import Job
     from labkit.brokers import Broker
     from labkit.config import Lab
     from labkit.stack import PartState
@@ -40,13 +40,14 @@ if TYPE_CHECKING:
 PORTS = {name: ports.PREFERRED[name] for name in ("site", "api-server", "kafka", "notebook", "aws", "redis")}
 PORTS["postgres"] = 25432
 
-SERVICES = ("postgres", "kafka", "api-server", DAG_PROCESSOR, "triggerer", SECOND_TRIGGERER, "scheduler")
-"""The parts that are containers, but for the servers on demand; in the order in which an event meets them."""
-ON_DEMAND = frozenset({desk.NOTEBOOK, SECOND_TRIGGERER, *SERVED})
+SERVICES = ("postgres", "kafka", "api-server", DAG_PROCESSOR, TRIGGERER, "scheduler")
+"""What runs in containers, but for the servers on demand; in the order in which an event meets them."""
+WITH_WORKERS = ("celery-broker", scaling.WORKER)
+"""What there is besides, where tasks run on workers."""
 _DESK = (desk.SITE, desk.NOTEBOOK)
 
 
-class ComposeStack:
+class ComposeStack(Lane):
     """A stack of containers.
 
     Args:
@@ -61,7 +62,14 @@ class ComposeStack:
     # Making one ---------------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, labs: Sequence[Lab], known: Sequence[Lab], found: engine.Engine, lab_image: str) -> ComposeStack:
+    def create(
+        cls,
+        labs: Sequence[Lab],
+        known: Sequence[Lab],
+        found: engine.Engine,
+        lab_image: str,
+        wanted: Mapping[str, int] | None = None,
+    ) -> ComposeStack:
         """Write down a new stack and make its folder; starts nothing.
 
         Args:
@@ -69,6 +77,7 @@ class ComposeStack:
             known: Whose Dags it can load later.
             found: The engine.
             lab_image: The labs' own Airflow.
+            wanted: How many of a part, where that is not one.
         """
         identity = secrets.token_hex(4)
         run = temporary_folder() / f"lab-{os.getuid()}-{identity}"
@@ -80,6 +89,7 @@ class ComposeStack:
             lane="compose",
             labs=[lab.name for lab in labs],
             known=[lab.name for lab in known],
+            scale=scaling.complete(wanted or {}),
             # One server speaks to people and to tasks.
             ports={**chosen, "execution-api": chosen["api-server"]},
             started=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -118,20 +128,25 @@ class ComposeStack:
     @property
     def alive(self) -> bool:
         """Whether the keeper answers and the database's container runs."""
-        return supervisor.alive(self.state.folder) and self._running("postgres")
+        return supervisor.alive(self.state.folder) and self.runs("postgres")
 
     def part_names(self) -> list[str]:
         """Return the names of all parts, in the order in which an event meets them."""
-        return [*SERVICES, *_DESK, *SERVED]
+        return [*self._containers(), *_DESK, *SERVED]
 
-    def always_on(self) -> list[str]:
-        """Return the names of the parts that run as long as the stack does."""
-        return [name for name in self.part_names() if name not in ON_DEMAND]
+    def _containers(self) -> list[str]:
+        """Return the names of those that are containers, but for the servers on demand."""
+        asked = self.state.scale
+        found = []
+        for service in (*SERVICES, *(WITH_WORKERS if scaling.WORKER in asked else ())):
+            # A second triggerer can be had without asking for it at the start.
+            count = max(asked.get(service, 1), 2 if service == TRIGGERER else 1)
+            found += scaling.names(service, count)
+        return found
 
-    def check_part(self, name: str) -> None:
-        """Raise a usage error for a part that does not exist."""
-        if name not in self.part_names():
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(self.part_names()))
+    def on_demand(self) -> frozenset[str]:
+        """Return the parts that run only when asked for; who scaled the triggerers has asked."""
+        return ON_DEMAND - {*scaling.names(TRIGGERER, self.state.scale.get(TRIGGERER, 1))}
 
     def _container(self, part: str) -> Any:
         """Return the container of a part.
@@ -144,7 +159,8 @@ class ComposeStack:
             raise LabError("stack.part_failed", part=part)
         return found
 
-    def _running(self, part: str) -> bool:
+    def runs(self, part: str) -> bool:
+        """Tell whether the container of a part runs."""
         found = engine.containers(self._project, part).get(part)
         return found is not None and found.status == "running"
 
@@ -155,17 +171,23 @@ class ComposeStack:
         for name, part in SERVED.items():
             if name in found and found[name].status == "running":
                 reports[name] = health.Report(part.healthy(self.state))
+        jobs = self._jobs()
+        on_demand = self.on_demand()
         rows = []
-        for name in (*SERVICES, *SERVED):
+        for name in (*self._containers(), *SERVED):
             container = found.get(name)
-            if name in ON_DEMAND and (container is None or container.status != "running"):
+            if name in on_demand and (container is None or container.status != "running"):
                 continue
+            job = health.JOBS.get(scaling.split(name)[0])
+            if job and container is not None and jobs is not None:
+                known = _own(jobs, job, container)
+                reports[name] = health.heartbeat(known.age if known else None)
             rows.append(self._part(name, container, reports.get(name)))
         kept = {row["name"]: row for row in supervisor.processes(self.state.folder)}
         for name in _DESK:
             row = kept.get(name, {})
             state = supervisor.part_state(row.get("statename", ""))
-            if name in ON_DEMAND and state == "stopped":
+            if name in on_demand and state == "stopped":
                 continue
             pid = row.get("pid") or None
             report = reports.get(name)
@@ -174,6 +196,25 @@ class ComposeStack:
                 Part(name, state, ok, pid, 0, self.state.ports[name], owned.memory(pid) if pid else 0, "")
             )  # fmt: skip
         return rows
+
+    def _jobs(self) -> dict[tuple[str, str], Job] | None:
+        """Return what the database knows of Airflow's jobs, by type and container; None where it does not answer."""
+        try:
+            with self.metadata() as database:
+                return database.jobs()
+        except LabError:
+            return None
+
+    def triggerers(self) -> dict[str, int]:
+        """Return the triggerers that run: part → job, as the metadata database knows them."""
+        with self.metadata() as database:
+            jobs = database.jobs()
+        found = {}
+        for name, container in engine.containers(self._project).items():
+            job = _own(jobs, health.JOBS[TRIGGERER], container)
+            if container.status == "running" and job:
+                found[name] = job.id
+        return found
 
     def _part(self, name: str, container: Any, report: health.Report | None) -> Part:
         if container is None:
@@ -206,6 +247,13 @@ class ComposeStack:
             with engine.told():
                 yield from container.logs().decode(errors="replace").splitlines()
 
+    def tail(self, part: str) -> str:
+        """Return the end of a part's log."""
+        if part in _DESK:
+            return logs.tail(self._desk_log(part))
+        container = engine.containers(self._project, part).get(part)
+        return engine.tail(container) if container is not None else ""
+
     def follow(self, part: str) -> Iterator[str]:
         """Yield the lines that a part writes from now on, until interrupted."""
         self.check_part(part)
@@ -227,7 +275,10 @@ class ComposeStack:
         if name in _DESK:
             supervisor.start(self.state.folder, name)
         elif (found := engine.containers(self._project, name).get(name)) is None:
-            project.up(self.state, [name], profiles=[name, "kafka"])
+            service, number = scaling.split(name)
+            # Those that there are stay; a number that is not there yet is the next one's.
+            count = {service: max(number, self.state.scale.get(service, 1))} if number > 1 else {}
+            project.up(self.state, [service], profiles=[service, "kafka"], alone=True, scale=count)
         else:
             with engine.told():
                 found.start()
@@ -239,7 +290,7 @@ class ComposeStack:
             supervisor.stop(self.state.folder, part)
         elif (found := engine.containers(self._project, part).get(part)) is not None:
             with engine.told():
-                found.stop(timeout=GRACE.get(part, 8))
+                found.stop()  # for as long as the compose file lets it
 
     def restart(self, part: str) -> None:
         """Stop a part and start it again."""
@@ -248,7 +299,9 @@ class ComposeStack:
             supervisor.restart(self.state.folder, part)
             return
         with engine.told():
-            self._container(part).restart(timeout=GRACE.get(part, 8))
+            container = self._container(part)
+            container.stop()
+            container.start()
 
     def load(self, labs: Sequence[Lab]) -> None:
         """Have the Dags of more labs; returns when they have been parsed.
@@ -262,74 +315,50 @@ class ComposeStack:
         with self.metadata() as database:
             since = database.now()
             files.load(self.state)
-            project.up(self.state, [DAG_PROCESSOR], profiles=["kafka"])
-            try:
-                until(lambda: parsed(database, labs, since), seconds=60, pause=0.1)
-            except TimeoutError as error:
-                details = "\n".join([*self.log(DAG_PROCESSOR)][-25:])
-                raise LabError("stack.part_failed", part=DAG_PROCESSOR, details=details) from error
+            # Compose sees that its command is another one. It asks for no health: what counts is what it has parsed.
+            project.up(self.state, [DAG_PROCESSOR], profiles=["kafka"], alone=True, wait=False)
+            self._wait_for(lambda: parsed(database, labs, since), DAG_PROCESSOR, timeout=60)
         states.save(self.state)
 
-    def serve(self, name: str) -> None:
-        """Start a part that runs on demand, and wait until it answers. Harmless where it runs already.
+    def scale(self, wanted: Mapping[str, int]) -> None:
+        """Have so many of each part that is named, and of those that come with workers; harmless where there are.
 
-        What stands in for AWS gets the labs' queues, too, for a restart makes it forget them.
+        The first worker changes what all of Airflow is told, so Airflow's containers are made anew. Else only what is
+        named comes or goes, and what goes is told to end first.
 
         Raises:
-            LabError: There is no such part, or it did not come up.
+            LabError: The engine has too little memory for so many, or one did not come up.
         """
-        part = SERVED.get(name)
-        if part is None:
-            raise LabError("stack.unknown_part", exit_code=2, part=name, known=listed(SERVED))
-        if not self._running(name) or not part.healthy(self.state):
-            project.up(self.state, [name], profiles=[name])
-            self._wait_for_answer(name)
-        if name == moto.NAME:
-            labs = [lab for lab in config.labs() if lab.name in self.state.known]
-            moto.create_queues(self.state, (queue for lab in labs for queue in lab.queues))
-
-    def _wait_for_answer(self, name: str) -> None:
-        try:
-            until(lambda: SERVED[name].healthy(self.state), seconds=30, pause=0.1)
-        except TimeoutError as error:
-            raise LabError("stack.part_failed", part=name, details="\n".join([*self.log(name)][-25:])) from error
-
-    def add_triggerer(self) -> None:
-        """Start the second triggerer, and wait until Airflow counts on it. Harmless where it runs already."""
-        if self._running(SECOND_TRIGGERER):
+        before = self.state.scale
+        after = scaling.complete({**before, **wanted})
+        if after == before:
             return
-        project.up(self.state, [SECOND_TRIGGERER], profiles=[SECOND_TRIGGERER, "kafka"])
-        until(lambda: SECOND_TRIGGERER in self.triggerers(), seconds=60, pause=0.1)
-
-    def scale(self, wanted: Mapping[str, int]) -> None:
-        """Have so many of each part that is named; harmless where there are."""
-        triggerers = wanted.get("triggerer")
-        if triggerers == 1:
-            self.stop_part(SECOND_TRIGGERER)  # gently: what it ran is free at once
-        elif triggerers:
-            self.add_triggerer()
+        engine.check(after)
+        self.state.scale = after
+        files.scale(self.state)
+        states.save(self.state)
+        if scaling.WORKER in after and scaling.WORKER not in before:
+            self.up()
+        else:
+            project.up(self.state, [part for part in after if after[part] != before.get(part)], alone=True)
 
     def set_capacity(self, most: int | None) -> None:
-        """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it."""
+        """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it.
+
+        Raises:
+            LabError: They did not come up.
+        """
         self.state.capacity = most or 0
         states.save(self.state)
         files.set_capacity(self.state)
-        running = [name for name in TRIGGERERS if self._running(name)]
-        with self.metadata() as database:
-            newest = max(database.triggerers_began(), default=0)
-            project.up(self.state, running, profiles=[SECOND_TRIGGERER, "kafka"])
-            until(lambda: sum(job > newest for job in database.triggerers()) == len(running), seconds=60, pause=0.1)
+        before = self.triggerers()
+        # As many as there are: the second one may be there without having been asked for at the start.
+        project.up(self.state, [TRIGGERER], alone=True, wait=False, scale={TRIGGERER: max(1, len(before))})
 
-    def triggerers(self) -> dict[str, int]:
-        """Return the triggerers that run: part → job, as the metadata database knows them."""
-        found = engine.containers(self._project)
-        began = {
-            name: dt.datetime.fromisoformat(found[name].attrs["State"]["StartedAt"])
-            for name in TRIGGERERS
-            if name in found and found[name].status == "running"
-        }
-        with self.metadata() as database:
-            return jobs.matched(began, database.triggerers_began())
+        def anew() -> bool:
+            return {part for part, job in self.triggerers().items() if job != before.get(part)} == before.keys()
+
+        self._wait_for(anew, TRIGGERER, timeout=60)
 
     # Faults -------------------------------------------------------------------------------------------------------
 
@@ -360,7 +389,17 @@ class ComposeStack:
 
     @contextlib.contextmanager
     def hold(self, part: str) -> Iterator[None]:
-        """Keep a part still between two transactions, as a machine does that is busy elsewhere."""
+        """Keep a part still between two transactions, as a machine does that is busy elsewhere.
+
+        Where there are several of it, all are held: another one would do the work.
+        """
+        with contextlib.ExitStack() as held:
+            for name in scaling.names(part, self.state.scale.get(part, 1)):
+                held.enter_context(self._hold(name))
+            yield
+
+    @contextlib.contextmanager
+    def _hold(self, part: str) -> Iterator[None]:
         with engine.told():
             container = self._container(part)
         with self.metadata() as database:
@@ -376,19 +415,7 @@ class ComposeStack:
     def failing(self) -> tuple[str, str] | None:
         """Return the first part that keeps dying, with the end of its log, or None."""
         broken = engine.broken(self._project)
-        if broken is None:
-            return None
-        with engine.told():
-            words: bytes = broken.logs(tail=25)
-        return engine.service(broken), words.decode(errors="replace")
-
-    def metadata(self) -> Metadata:
-        """Return the reader of the metadata database."""
-        return Metadata(self.state)
-
-    def notebook_token(self) -> str:
-        """Return what opens JupyterLab."""
-        return desk.notebook_token(self.state, logs.tail(self._desk_log(desk.NOTEBOOK)))
+        return None if broken is None else (engine.part(broken), engine.tail(broken))
 
     # Ending one ---------------------------------------------------------------------------------------------------
 
@@ -402,6 +429,13 @@ class ComposeStack:
         project.down(self.state)
         shutil.rmtree(self.state.folder, ignore_errors=True)
         states.forget(self.state.record)
+
+
+def _own(jobs: Mapping[tuple[str, str], Job], kind: str, container: Any) -> Job | None:
+    """Return the job of a container, None where it has none yet; one of before its start is a dead process's."""
+    job = jobs.get((kind, container.attrs["Config"]["Hostname"]))
+    began = dt.datetime.fromisoformat(container.attrs["State"]["StartedAt"])
+    return job if job and job.began >= began else None
 
 
 def _part_state(facts: dict[str, Any]) -> PartState:
