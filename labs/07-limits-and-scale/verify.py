@@ -84,7 +84,7 @@ def killed(metadata: Metadata, lab: Lab) -> None:
             en="No triggerer has died without signing off while another one ran on.",
             zh_tw="還沒有觸發者來不及登記就死掉、另一個繼續跑。",
         )
-    sent = set(Notebook(lab.id).letters("branch-1")["value"])
+    sent = {value.decode() for value in Notebook(lab.id).letters("branch-1")["value"]}
     query = """
         SELECT DISTINCT e.extra::jsonb ->> 'payload' AS payload FROM asset_event e JOIN asset a ON a.id = e.asset_id
         WHERE a.name = 'branch_1_orders'
