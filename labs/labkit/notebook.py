@@ -102,12 +102,13 @@ class Cost:
         self.rows: dict[str, int] = {}
         self.statements: dict[str, int] = {}
         self._state = state
-        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._changes = self._open.enter_context(Changes(self._state))
-        local = self._state.lane == "local"
-        self._statements = self._open.enter_context(Statements(self._state)) if local else None
+        with contextlib.ExitStack() as opening:  # what was begun is ended where the other one cannot be
+            self._changes = opening.enter_context(Changes(self._state))
+            local = self._state.lane == "local"
+            self._statements = opening.enter_context(Statements(self._state)) if local else None
+            self._open = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

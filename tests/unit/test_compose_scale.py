@@ -241,11 +241,45 @@ def test_only_what_changes_comes_or_goes_but_the_first_worker_changes_all(
     looked: list[dict[str, int]] = []
     monkeypatch.setattr(project, "up", lambda _, services=(), **__: said.append([*services]))
     monkeypatch.setattr(engine, "check", looked.append)
+    monkeypatch.setattr(engine, "containers", lambda _: _running(before))
     state.scale = dict(before)
     ComposeStack(state).scale(wanted)
     assert said == started
     assert len(looked) == len(started), "memory is looked at first"
     assert wanted.items() <= state.scale.items()
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "started"),
+    [
+        ({"triggerer": "running", "triggerer-2": "exited"}, {"triggerer": 2}, [["triggerer"]]),
+        ({"triggerer": "running"}, {"triggerer": 2}, [["triggerer"]]),
+        ({"triggerer": "exited", "triggerer-2": "running"}, {"triggerer": 2}, [["triggerer"]]),
+        (
+            {"triggerer": "running", "triggerer-2": "running", "triggerer-3": "running"},
+            {"triggerer": 2},
+            [["triggerer"]],
+        ),
+        ({"triggerer": "running", "triggerer-2": "running"}, {"triggerer": 2}, []),
+        ({"triggerer": "running"}, {"worker": 3}, [["worker"]]),
+    ],
+)
+def test_one_that_was_killed_is_missing_though_the_number_is_the_same(
+    there: dict[str, str],
+    wanted: dict[str, int],
+    started: list[list[str]],
+    state: State,
+    checkout: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    del checkout
+    said: list[list[str]] = []
+    monkeypatch.setattr(project, "up", lambda _, services=(), **__: said.append([*services]))
+    monkeypatch.setattr(engine, "check", lambda _: None)
+    monkeypatch.setattr(engine, "containers", lambda _: {name: Container(how) for name, how in there.items()})
+    state.scale = dict(ASKED)
+    ComposeStack(state).scale(wanted)
+    assert said == started
 
 
 def test_too_little_memory_changes_nothing(state: State, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +320,17 @@ def test_all_of_several_are_held(state: State, monkeypatch: pytest.MonkeyPatch) 
         seen.append([*still])
     assert seen == [["scheduler", "scheduler-2"]]
     assert still == []
+
+
+class Container:
+    """What the engine tells of a container."""
+
+    def __init__(self, status: str = "running") -> None:
+        self.status = status
+
+
+def _running(scaled: dict[str, int]) -> dict[str, Container]:
+    return {name: Container() for part, count in scaled.items() for name in scale.names(part, count)}
 
 
 def _written(state: State) -> dict[str, str]:

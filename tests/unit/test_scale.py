@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from labkit import i18n, scale
 from labkit.errors import USAGE, LabError
+from labkit.stack.local import LocalStack
+from labkit.stack.state import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LANES = tuple(scale.MOST)
 
@@ -63,3 +70,23 @@ def test_a_part_of_the_other_lane_is_refused_with_the_way_there(
         scale.parse("worker=2", lane)
     assert refused.value.key == message
     assert "triggerer" in str(refused.value), "what there is instead"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "done"),
+    [
+        ({"triggerer": 1}, ["start triggerer", "stop triggerer-2"]),
+        ({"triggerer": 2}, ["start triggerer", "add"]),
+        ({}, []),
+    ],
+)
+def test_an_experiment_may_have_ended_the_first_triggerer_and_it_is_one_of_those_asked_for(
+    wanted: dict[str, int], done: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    stack = LocalStack(State("x", str(tmp_path), broker="kafka-mock"))
+    monkeypatch.setattr(stack, "start_part", lambda name: said.append(f"start {name}"))
+    monkeypatch.setattr(stack, "stop_part", lambda name: said.append(f"stop {name}"))
+    monkeypatch.setattr(stack, "add_triggerer", lambda: said.append("add"))
+    stack.scale(wanted)
+    assert said == done

@@ -234,10 +234,13 @@ class LocalStack(Lane):
 
     def scale(self, wanted: Mapping[str, int]) -> None:
         """Have so many of each part that is named; harmless where there are."""
-        triggerers = wanted.get("triggerer")
+        triggerers = wanted.get(TRIGGERER)
+        if not triggerers:
+            return
+        self.start_part(TRIGGERER)  # an experiment may have ended it
         if triggerers == 1:
             self.stop_part(SECOND_TRIGGERER)  # gently: what it ran is free at once
-        elif triggerers:
+        else:
             self.add_triggerer()
 
     def set_capacity(self, most: int | None) -> None:

@@ -331,7 +331,13 @@ class ComposeStack(Lane):
         """
         before = self.state.scale
         after = scaling.complete({**before, **wanted})
-        if after == before:
+        # One that was killed is missing, though the number that was asked for is the same.
+        changed = [
+            part
+            for part, count in after.items()
+            if count != before.get(part) or (part in wanted and not self._are(part, count))
+        ]
+        if not changed:
             return
         engine.check(after)
         self.state.scale = after
@@ -340,7 +346,13 @@ class ComposeStack(Lane):
         if scaling.WORKER in after and scaling.WORKER not in before:
             self.up()
         else:
-            project.up(self.state, [part for part in after if after[part] != before.get(part)], alone=True)
+            project.up(self.state, changed, alone=True)
+
+    def _are(self, part: str, count: int) -> bool:
+        """Tell whether exactly so many of a part run."""
+        found = engine.containers(self._project).items()
+        running = {name for name, one in found if scaling.split(name)[0] == part and one.status == "running"}
+        return running == {*scaling.names(part, count)}
 
     def set_capacity(self, most: int | None) -> None:
         """Let each triggerer run so many triggers, None for Airflow's default; those that run start anew for it.
