@@ -159,7 +159,7 @@ WORDS: dict[str, dict[str, Any]] = {
             "PostgreSQL {postgresql}、Kafka {kafka}、Python {python}。"
         ),
         "busy": (
-            "量處理器時間與延遲的時候，機器上還有別的工作（占了 {foreign} 個核心），"
+            "量處理器時間與延遲的時候，機器上還有別的工作（佔了 {foreign} 個核心），"
             "**這些數字只是暫定**；敘述與資料列仍然精確。"
         ),
     },
