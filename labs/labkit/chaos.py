@@ -292,9 +292,14 @@ class _Chaos:
 
     @contextlib.contextmanager
     def _triggerers(self) -> Iterator[None]:
-        """Have the triggerers afterwards that there were before."""
+        """Have one triggerer, the first: what befalls it befalls all watchers. Afterwards there are those of before."""
         ran = {one.name for one in self.stack.parts() if one.state in {"running", "starting"}}
         try:
+            if TRIGGERER not in ran:
+                self.stack.start_part(TRIGGERER)
+            for name in ran - {TRIGGERER}:
+                if scale.split(name)[0] == TRIGGERER:
+                    self.stack.stop_part(name)
             yield
         finally:
             for name in ran:
