@@ -103,6 +103,7 @@ def run_all(stages: Sequence[Stage], more: Sequence[str] = ()) -> None:
     # What runs beside another has temporary files of its own: tests of the stack see that none of theirs is left.
     place = tempfile.TemporaryDirectory(prefix="lt-", ignore_cleanup_errors=True)  # short, for names of sockets
     with place as folder, ThreadPoolExecutor(max_workers=1) as background:
+        Path(folder).chmod(0o711)  # root starts PostgreSQL as somebody else, who has to come in
         said = {stage.name: Path(folder) / stage.name for stage in beside}
         pending = {}
         try:
