@@ -385,6 +385,24 @@ def test_a_cell_that_cannot_be_counted_is_named_and_the_others_are_counted(
     assert [one["fault"] for one in json.loads(told.out)] == ["cut-database"]
 
 
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_source_that_always_fails_keeps_none_of_its_group_from_being_counted(
+    language: str, tried: Tried, lab: Callable[..., Outcome]
+) -> None:
+    chosen = cells.cells(fault="duplicate")
+    bad, *others = [cell.name for cell in next(some for some in cells.together(chosen) if len(some) > 1)]
+    tried.end[bad] = LabError("chaos.no_first", dag="serve_plainly", seconds="60")
+    told = lab("chaos", "--all", ",".join(cell.target.name for cell in chosen), "duplicate", "--lang", language)
+    assert told.code == FAILED
+    assert i18n.catalogue()["chaos.one_by_one"][language] in told.out
+    assert tried.cells[-1 - len(others) :] == [bad, *others], "once more, at the end"
+    kept = cells.Record()
+    assert [cell.name for cell in chosen if not kept.has(cell)] == [bad]
+    named = told.err.replace("\n", " ")
+    assert " ".join(bad) in named
+    assert not any(" ".join(name) in named for name in others)
+
+
 def test_without_a_stack_it_says_how_to_get_one(lab: Callable[..., Outcome]) -> None:
     told = lab("chaos", "kafka", "none")
     assert told.code == FAILED

@@ -138,7 +138,8 @@ def _try(chosen: Sequence[Cell], seconds: float | None, *, silent: bool) -> list
 def _fill(chosen: Sequence[Cell], *, again: bool, silent: bool) -> list[chaos.Outcome]:
     """Count what the table lacks, keep each cell as soon as it is counted, and tell how far it is.
 
-    Sources that can have their fault in common do.
+    Sources that can have their fault in common do. Where that fails, it may be for one of them: each is tried on its
+    own when all else is done, so that one that always fails keeps none of the others from being counted.
 
     Raises:
         LabError: A cell could not be counted. The others were.
@@ -154,19 +155,25 @@ def _fill(chosen: Sequence[Cell], *, again: bool, silent: bool) -> list[chaos.Ou
         session.having(lab, silent=silent)  # let it be found at once and not after an hour
     outcomes: list[chaos.Outcome] = []
     failed = []
-    groups = cells.together(wanted)
+    groups, number = cells.together(wanted), 0
     began = time.monotonic()
     with session.interruptible():
         session.wait_for_interface(stack)
         try:
-            for number, some in enumerate(groups, start=1):
-                rest = cells.left(time.monotonic() - began, number - 1, len(groups))
+            while number < len(groups):
+                some = groups[number]
+                rest = cells.left(time.monotonic() - began, number, len(groups))
+                number += 1
                 try:
                     counted = _count(stack, some, "" if silent else f"{number}/{len(groups)} ", rest)
                 except LabError as error:
                     session.current()  # without a stack there is no use in going on
-                    failed += some
                     say(f"[red]✗[/] {_named(some)} {some[0].fault}: {escape(str(error))}")
+                    if len(some) > 1:
+                        groups += [[cell] for cell in some]
+                        say("  " + t("chaos.one_by_one"))
+                    else:
+                        failed += some
                     continue
                 outcomes += counted
                 for one in counted:
