@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import psycopg2
 import pytest
 
-from labkit.airflow.statements import NAMELESS, Count, Tally
+from labkit import i18n
+from labkit.airflow import statements
+from labkit.airflow.statements import NAMELESS, Count, Statements, Tally
+from labkit.errors import LabError
+from labkit.stack.state import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def counted(*lines: str) -> dict[str, Count]:
@@ -66,3 +77,37 @@ def test_a_savepoint_ends_no_transaction() -> None:
 
 def test_counts_are_subtracted_part_by_part() -> None:
     assert Count(5, 3, 2, 1) - Count(1, 1, 1, 1) == Count(4, 2, 1, 0)
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    """What a server is told that logs nothing."""
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "postgres.log").touch()
+    connect = mock.MagicMock()
+    monkeypatch.setattr(psycopg2, "connect", connect)
+    execute: mock.Mock = connect.return_value.cursor.return_value.__enter__.return_value.execute
+    return execute
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize(("end", "raised"), [(TimeoutError, LabError), (KeyboardInterrupt, KeyboardInterrupt)])
+def test_a_server_that_does_not_begin_to_log_is_not_left_to_log_everything(
+    end: type[BaseException],
+    raised: type[BaseException],
+    language: i18n.Language,
+    said: mock.Mock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    i18n.use(language)
+    monkeypatch.setattr(statements, "until", mock.Mock(side_effect=end))
+    with pytest.raises(raised) as told, Statements(State(id="x", run=str(tmp_path))):
+        pytest.fail("it began all the same")
+    asked = [call.args[0] for call in said.call_args_list]
+    assert "ALTER SYSTEM SET log_statement = %s" in asked
+    assert asked[-1] == "SELECT pg_reload_conf()"
+    assert asked.index("ALTER SYSTEM RESET log_statement") > asked.index("ALTER SYSTEM SET log_statement = %s")
+    if isinstance(told.value, LabError):
+        assert str(tmp_path / "log" / "postgres.log") in str(told.value)
+        assert i18n.catalogue()["postgres.silent"][language][:10] in str(told.value)

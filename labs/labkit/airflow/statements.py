@@ -20,6 +20,7 @@ from labkit.errors import LabError
 from labkit.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from labkit.stack.state import State
@@ -100,7 +101,7 @@ class Statements:
         state: The stack whose database it is.
 
     Raises:
-        LabError: The database does not answer.
+        LabError: The database does not answer, or what it logs does not come into its file.
     """
 
     _question = "SELECT 'what was said before this is in the log'"
@@ -117,15 +118,29 @@ class Statements:
         self._open = self._file.open(encoding="utf-8", errors="replace")
         self._open.seek(0, 2)
         self._inode = self._file.stat().st_ino
-        self._set(_SETTINGS)
-        # The settings reach a session with its next statement; the log tells that they are in force.
-        until(self._told, seconds=10, pause=0.05)
+        with contextlib.ExitStack() as opening:
+            opening.push(self)  # where it does not come to the end, the server is not left to log everything
+            self._set(_SETTINGS)
+            # The settings reach a session with its next statement; the log tells that they are in force.
+            self._wait_for(self._told, 10)
+            opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(LabError):
             self._set(dict.fromkeys(_SETTINGS))
         self._open.close()
+
+    def _wait_for(self, word: Callable[[], bool], seconds: float) -> None:
+        """Wait until the log has a word of ours.
+
+        Raises:
+            LabError: It has not got it in time.
+        """
+        try:
+            until(word, seconds=seconds, pause=0.05)
+        except TimeoutError as error:
+            raise LabError("postgres.silent", file=self._file, seconds=f"{seconds:.0f}") from error
 
     def _told(self) -> bool:
         self._mark()
@@ -185,5 +200,5 @@ class Statements:
                 self._tally.add(line)
             return any(mark in line for line in lines)
 
-        until(read, seconds=30, pause=0.05)
+        self._wait_for(read, 30)
         return {name: Count(**vars(count)) for name, count in self._tally.counts.items()}
