@@ -315,7 +315,12 @@ class Notebook:
     def waiting(self) -> pd.DataFrame:
         """Return the triggers that no living triggerer runs, oldest first: trigger, whose it is, since how many s."""
         rows = [
-            {"trigger": one.trigger, "of": one.name, "watcher": one.watcher, "age s": round(one.age.total_seconds())}
+            {
+                "trigger": one.trigger,
+                "of": ", ".join(one.names),
+                "watcher": one.watcher,
+                "age s": round(one.age.total_seconds()),
+            }
             for one in self._metadata.waiting()
         ]
         return _frame(["trigger", "of", "watcher", "age s"], rows)

@@ -130,7 +130,7 @@ def test_a_full_triggerer_leaves_some_waiting_and_status_names_them(alone: Check
         with stack.metadata() as metadata:
             until(lambda: len(metadata.waiting()) == 2, "all but two to be taken", 60)
             late = metadata.waiting()
-        names = {one.name for one in late}
+        names = {name for one in late for name in one.names}
         assert all(one.watcher for one in late)
         youngest = "SELECT id FROM trigger ORDER BY created_date DESC LIMIT 2"
         assert {one.trigger for one in late} == {row["id"] for row in rows(alone, youngest)}, "who came last waits"

@@ -88,13 +88,13 @@ class Waiting:
 
     Attributes:
         trigger: Its row.
-        name: The watched asset, or the deferred task with its Dag.
+        names: The watched assets, or the deferred task with its Dag. Watchers with equal triggers share one.
         watcher: Whether it is a watcher's.
         age: How long the row has been there.
     """
 
     trigger: int
-    name: str
+    names: tuple[str, ...]
     watcher: bool
     age: dt.timedelta
 
@@ -226,7 +226,13 @@ class Metadata:
               AND (t.triggerer_id IS NULL OR NOT t.triggerer_id = ANY(%s))
             ORDER BY t.created_date, t.id, name
         """
-        return [Waiting(**row) for row in self.rows(query, [self.triggerers()])]
+        found: dict[int, list[dict[str, Any]]] = {}
+        for row in self.rows(query, [self.triggerers()]):  # one for each watcher of a trigger
+            found.setdefault(row["trigger"], []).append(row)
+        return [
+            Waiting(trigger, tuple(dict.fromkeys(row["name"] for row in rows)), rows[0]["watcher"], rows[0]["age"])
+            for trigger, rows in found.items()
+        ]
 
     def watchers(self) -> list[Watcher]:
         """Return all watchers with their triggers."""

@@ -92,7 +92,7 @@ def _triggers(capacity: int, waiting: Sequence[Waiting]) -> None:
     if capacity:
         console.print(f"[yellow]![/] {t('status.capacity', most=capacity)}")
     # Rows of the last moments wait for the triggerer's next round, and that is well.
-    late = dict.fromkeys(one.name for one in waiting if one.age > PATIENCE)
+    late = dict.fromkeys(name for one in waiting if one.age > PATIENCE for name in one.names)
     if late:
         console.print(f"[yellow]![/] {t('status.waiting', names=listed(late))}", soft_wrap=True)
 
