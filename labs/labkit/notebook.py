@@ -27,6 +27,7 @@ from labkit.airflow.usage import Changes
 from labkit.brokers import client, moto, redis, shop
 from labkit.brokers.client import Sender
 from labkit.errors import LabError
+from labkit.i18n import listed
 from labkit.waiting import until
 
 if TYPE_CHECKING:
@@ -116,6 +117,13 @@ class Cost:
             self.rows = dict(self._changes.count())
             counted = self._statements.count() if self._statements else {}
             self.statements = {part: one.statements for part, one in counted.items()}
+
+
+class Running(dict[str, int]):
+    """Parts that run, each with its job; who asks for one that does not is told so, and what to do."""
+
+    def __missing__(self, part: str) -> int:
+        raise LabError("notebook.not_running", part=part, running=listed(f"`{name}`" for name in self) or "-")
 
 
 class Notebook:
@@ -294,7 +302,7 @@ class Notebook:
 
     def triggerers(self) -> dict[str, int]:
         """Return the triggerers that run: part → job, the number that the table `trigger` knows it by."""
-        return self._stack.triggerers()
+        return Running(self._stack.triggerers())
 
     def capacity(self, most: int | None) -> None:
         """Let each triggerer run so many triggers, None for Airflow's default; they start anew for it."""
