@@ -41,6 +41,8 @@ METRICS = "_shared/observability/metrics/metrics_template.yaml"
 """Airflow's own list of what it measures."""
 STATSD = "airflow_"
 """What the chart puts before each name."""
+WIDTH = 95
+"""Characters of a line of code on a page; longer ones have to be pushed sideways."""
 
 
 @pytest.fixture(scope="module")
@@ -228,3 +230,9 @@ def test_the_chart_renders_without_a_secret(chart: Path) -> None:
     )
     container = triggerer["spec"]["template"]["spec"]["containers"][0]
     assert asked["metadata"]["connectionFromEnv"] in {variable["name"] for variable in container["env"]}
+
+
+@pytest.mark.parametrize("name", ["values.yaml", "alerts.yaml"])
+def test_comments_are_as_narrow_as_the_page_that_shows_them(name: str) -> None:
+    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.lstrip().startswith("#") and len(line) > WIDTH] == []
