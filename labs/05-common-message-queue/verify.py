@@ -79,12 +79,12 @@ def exercise_adapter(metadata: Metadata, lab: Lab) -> None:
             reason = f"{type(error).__name__}: {error}"
             raise NotYet(
                 en=f"For {payload!r}, which no source sends, a `ValueError` is wanted, not {reason}",
-                zh_tw=f"{payload!r} 不是任何來源會送的，要丟出 `ValueError`，不是 {reason}",
+                zh_tw=f"{payload!r} 不是任何來源會送的，要拋出 `ValueError`，不是 {reason}",
             ) from error
         raise NotYet(
             en=f"No source sends {payload!r}, yet `orders_in` returns {taken!r}. Raise a `ValueError`: an error is "
             "seen, an order that silently is none is not.",
-            zh_tw=f"沒有來源會送 {payload!r}，`orders_in` 卻傳回 {taken!r}。請丟出 `ValueError`："
+            zh_tw=f"沒有來源會送 {payload!r}，`orders_in` 卻傳回 {taken!r}。請拋出 `ValueError`："
             "出錯看得見，默默不見的訂單看不見。",
         )
 

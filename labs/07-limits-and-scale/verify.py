@@ -51,7 +51,7 @@ def shared(metadata: Metadata, lab: Lab) -> None:
     if not _pairs(metadata, "true"):
         raise NotYet(
             en="No two triggerers have run side by side, for a heartbeat or more.",
-            zh_tw="還沒有兩個觸發者同時跑過，至少要有一次心跳那麼久。",
+            zh_tw="還沒有兩個觸發者同時跑過；要一起跑到兩個都送出心跳，才算數。",
         )
 
 
@@ -69,7 +69,7 @@ def asked(metadata: Metadata, lab: Lab) -> None:
     if not _pairs(metadata, "one.state = 'success' AND other.latest_heartbeat > one.end_date"):
         raise NotYet(
             en="No triggerer has signed off while another one ran on.",
-            zh_tw="還沒有觸發者登記離開、另一個繼續跑。",
+            zh_tw="還沒有觸發者在另一個還在跑的時候登記離開。",
         )
     if not _orders(metadata):
         raise NotYet(en="No order has come in at branch 1.", zh_tw="一號分店還沒有收到單。")
@@ -82,7 +82,7 @@ def killed(metadata: Metadata, lab: Lab) -> None:
     ):
         raise NotYet(
             en="No triggerer has died without signing off while another one ran on.",
-            zh_tw="還沒有觸發者來不及登記就死掉、另一個繼續跑。",
+            zh_tw="還沒有觸發者在另一個還在跑的時候，來不及登記就死掉。",
         )
     sent = {value.decode() for value in Notebook(lab.id).letters("branch-1")["value"]}
     query = """
