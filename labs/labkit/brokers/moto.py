@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.airflow import health
 from labkit.errors import LabError
 from labkit.stack.supervisor import Program
+from labkit.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,8 +92,27 @@ def publish(state: State, queue: str, values: Sequence[str]) -> list[str]:
 
 
 def purge(state: State, queue: str) -> None:
-    """Empty a queue, those messages included that somebody has taken and not deleted."""
-    client(state, "sqs").purge_queue(QueueUrl=queue_url(queue))
+    """Empty a queue, those messages included that somebody has taken and not deleted.
+
+    SQS does so once a minute at most, and so does what stands in for it: it may have to be waited for.
+
+    Raises:
+        TimeoutError: It was not done in more than a minute.
+    """
+    if held(state, queue):
+        until(lambda: _purged(state, queue), seconds=70, pause=1)
+
+
+def _purged(state: State, queue: str) -> bool:
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        client(state, "sqs").purge_queue(QueueUrl=queue_url(queue))
+    except ClientError as error:
+        if error.response["Error"]["Code"].endswith("PurgeQueueInProgress"):
+            return False
+        raise
+    return True
 
 
 def held(state: State, queue: str) -> int:
