@@ -71,7 +71,11 @@ def test_those_beside_come_last() -> None:
 
 
 def test_what_runs_beside_has_temporary_files_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
-    program = "import tempfile; print('in', tempfile.gettempdir())"
+    program = (
+        "import os, tempfile as t; print('in', t.gettempdir()); print('others', os.stat(t.gettempdir()).st_mode & 1)"
+    )
     checks.run_all([Stage(MAIN, ("-c", program)), Stage("other", ("-c", program), beside=True)])
-    here, there = re.findall(r"^in (.+)$", capfd.readouterr().out, re.MULTILINE)
+    out = capfd.readouterr().out
+    here, there = re.findall(r"^in (.+)$", out, re.MULTILINE)
     assert here != there
+    assert re.findall(r"^others (.+)$", out, re.MULTILINE)[1] == "1", "PostgreSQL's user has to come in"
